@@ -1,0 +1,1 @@
+"""The science of Driftium: pure functions and state machines, no HTTP, no database, no clock."""

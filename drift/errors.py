@@ -1,0 +1,21 @@
+"""The few errors that callers act on."""
+
+
+class DriftError(Exception):
+    """Base of the errors below; the message says what to do."""
+
+
+class TooFewSamples(DriftError):
+    """A statistic was asked of fewer vectors than it is defined for."""
+
+
+class BaselineTooSmall(DriftError):
+    """A baseline was asked for with fewer samples than it can be made of."""
+
+
+class EmbedderUnavailable(DriftError):
+    """No weights could be loaded; the message names every place that was looked at."""
+
+
+class EncoderMismatch(DriftError):
+    """A baseline was made with another encoder than the one at hand."""

@@ -1,0 +1,1 @@
+"""Drift of meaning: what the vectors of the answers say."""
