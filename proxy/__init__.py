@@ -1,0 +1,1 @@
+"""The shell of Driftium: everything that reads or writes anything."""

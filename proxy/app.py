@@ -1,0 +1,134 @@
+"""The composition root of the web process: settings in, ASGI application out."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from litestar import Litestar, asgi
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.types import Receive, Scope, Send
+from prometheus_client import CollectorRegistry
+
+from proxy import schema
+from proxy.children import Child
+from proxy.collector import HistoryCollector
+from proxy.config import Settings
+from proxy.context import Context, Probe
+from proxy.metrics import Metrics
+from proxy.recorder import Recorder
+from proxy.relay import Relay
+from proxy.routes import drift, operations, playground, problems
+from proxy.stores.history import open_history
+from proxy.stores.log import open_log
+from proxy.tap import Tap
+from proxy.upstream import connect
+
+NATIVE = ("chat", "generate", "embed", "embeddings", "tags", "show", "ps", "version", "pull", "push", "create", "copy")
+"""Ollama's own API, beside /api/delete and /api/blobs."""
+
+
+def build(settings: Settings, *, worker_command: Sequence[str] | None = None) -> tuple[Litestar, Context]:
+    """Wire everything up. `worker_command` starts the worker; None runs without one."""
+    settings, embedded = _embed(settings)
+    log = open_log(settings.data_dir)
+    history = open_history(settings.data_dir)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry, settings.metrics.max_series)
+    tap = Tap(settings.tap, Recorder(log, metrics).write, metrics.observe, log.totals())
+    base, transport = connect(settings.upstream)
+    relay = Relay(settings, base, transport, tap, metrics)
+    context = Context(
+        settings=settings,
+        history=history,
+        log=log,
+        tap=tap,
+        relay=relay,
+        probe=Probe(base, transport),
+        worker=Child("worker", worker_command) if worker_command else None,
+        embedded=embedded,
+    )
+    registry.register(HistoryCollector(history, log, tap, context.status))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        tap.start()
+        children = [child for child in (context.worker, embedded) if child]
+        for child in children:
+            child.start()
+        probe = asyncio.create_task(context.probe.run())
+        try:
+            yield
+        finally:
+            probe.cancel()
+            await asyncio.to_thread(tap.close)
+            await asyncio.gather(*(child.stop(settings.server.drain_seconds) for child in children))
+            await transport.aclose()
+            log.close()
+            history.close()
+
+    app = Litestar(
+        route_handlers=[*_data_plane(relay), *_control_plane()],
+        dependencies={
+            "context": Provide(lambda: context, sync_to_thread=False),
+            "registry": Provide(lambda: registry, sync_to_thread=False),
+        },
+        lifespan=[lifespan],
+        exception_handlers=problems.HANDLERS,
+        cors_config=CORSConfig(allow_origins=list(settings.server.cors_origins))
+        if settings.server.cors_origins
+        else None,
+        openapi_config=schema.openapi(version("driftium")),
+        request_max_body_size=settings.server.max_request_bytes,
+        logging_config=None,
+    )
+    return app, context
+
+
+def _data_plane(relay: Relay) -> list[Any]:
+    """Raw ASGI mounts: a route handler that awaits the upstream would never notice that its client has left."""
+    paths = ["/v1", *(f"/api/{name}" for name in (*NATIVE, "delete", "blobs"))]
+
+    @asgi(paths, is_mount=True, copy_scope=False)
+    async def forward(scope: Scope, receive: Receive, send: Send) -> None:
+        await relay(scope, receive, send)
+
+    return [forward]
+
+
+def _control_plane() -> list[Any]:
+    return [
+        operations.health,
+        operations.live,
+        operations.ready,
+        operations.metrics,
+        operations.monitors,
+        operations.events,
+        drift.drift,
+        drift.drift_history,
+        drift.samples,
+        drift.baselines,
+        drift.make_baseline,
+        drift.activate,
+        playground.generate,
+    ]
+
+
+def _embed(settings: Settings) -> tuple[Settings, Child | None]:
+    """With embedded.enabled: the settings with the embedded model as upstream, and the process that runs it."""
+    if not settings.embedded.enabled:
+        return settings, None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["proxy.embedded", "--data-dir", str(settings.data_dir), "--port", str(port)]
+    if settings.embedded.threads:
+        command += ["--threads", str(settings.embedded.threads)]
+    if settings.embedded.gguf:
+        command += ["--gguf", settings.embedded.gguf]
+    upstream = msgspec.structs.replace(settings.upstream, url=f"http://127.0.0.1:{port}")
+    return msgspec.structs.replace(settings, upstream=upstream), Child("embedded model", command)

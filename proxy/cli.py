@@ -1,0 +1,220 @@
+"""The command line. Each command imports what it needs: `driftium version` should not wait for a web framework."""
+
+import os
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from proxy.config import ConfigError, Settings, load
+
+OK, ERROR, USAGE, DRIFT, UPSTREAM = range(5)
+
+click.rich_click.TEXT_MARKUP = "markdown"
+click.rich_click.MAX_WIDTH = 100
+
+
+def settings_from(config: Path | None, flags: dict[str, Any]) -> Settings:
+    """The settings, or the end of the program with the one line that says what is wrong."""
+    try:
+        return load(config, environ=os.environ, flags=flags)
+    except ConfigError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(USAGE)
+
+
+_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings file. Default: config.toml in this folder, if there is one.",
+)
+_data_dir = click.option("--data-dir", type=click.Path(), help="Where log, history and vectors lie.")
+_url = click.option("--url", help="A running Driftium, e.g. http://127.0.0.1:8000. Default: read the data folder.")
+_monitor = click.option("--monitor", help="Which monitor. Default: the busiest.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Driftium watches the answers of language models for drift.
+
+    Start it with `driftium serve`, point your client's base URL at it, and ask `driftium drift`.
+
+    Exit codes: 0 ok, 1 error, 2 usage, 3 drift found, 4 upstream unreachable.
+    """
+
+
+@main.command()
+@_config
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.")
+@click.option("--upstream", help="The OpenAI-compatible server behind the proxy, without /v1.")
+@_data_dir
+@click.option("--embedded", is_flag=True, default=None, help="Run a small real model here and use it as the upstream.")
+@click.option("--no-worker", is_flag=True, help="Only forward and log; scoring runs elsewhere (driftium worker).")
+def serve(
+    config: Path | None,
+    host: str | None,
+    port: int | None,
+    upstream: str | None,
+    data_dir: str | None,
+    embedded: bool | None,
+    no_worker: bool,
+) -> None:
+    """Run the proxy, and the worker beside it."""
+    from proxy import logs
+    from proxy.serve import serve as run
+
+    flags = {
+        "server.host": host,
+        "server.port": port,
+        "upstream.url": upstream,
+        "data.dir": data_dir,
+        "embedded.enabled": embedded,
+        "worker.enabled": False if no_worker else None,
+    }
+    settings = settings_from(config, flags)
+    logs.set_up(settings.server.log_level)
+    command = ["proxy", "worker", "--end-with-parent", "--data-dir", str(settings.data_dir)]
+    if config:
+        command += ["--config", str(config)]
+    sys.exit(run(settings, command if settings.worker.enabled else None))
+
+
+@main.command()
+@_config
+@_data_dir
+@click.option("--end-with-parent", is_flag=True, hidden=True)
+def worker(config: Path | None, data_dir: str | None, end_with_parent: bool) -> None:
+    """Embed and score what the proxy has logged (serve starts one by itself)."""
+    from proxy import logs
+    from proxy.worker import run
+
+    settings = settings_from(config, {"data.dir": data_dir})
+    logs.set_up(settings.server.log_level)
+    sys.exit(run(settings, end_with_parent=end_with_parent))
+
+
+@main.command()
+@_config
+@_data_dir
+@_url
+@_monitor
+@_json
+@click.option(
+    "--fail-on",
+    type=click.Choice(["MEDIUM", "HIGH", "CRITICAL"], case_sensitive=False),
+    help="Exit with 3 when the severity is this or worse.",
+)
+def drift(
+    config: Path | None, data_dir: str | None, url: str | None, monitor: str | None, as_json: bool, fail_on: str | None
+) -> None:
+    """Say how far the answers have moved from the baseline."""
+    from proxy.client import show_drift
+
+    sys.exit(show_drift(settings_from(config, {"data.dir": data_dir}), url, monitor, as_json=as_json, fail_on=fail_on))
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def baseline(context: click.Context) -> None:
+    """List, make and activate baselines."""
+    if context.invoked_subcommand is None:
+        context.invoke(baseline_list)
+
+
+@baseline.command("list")
+@_config
+@_data_dir
+@_url
+@_monitor
+@_json
+def baseline_list(
+    config: Path | None = None,
+    data_dir: str | None = None,
+    url: str | None = None,
+    monitor: str | None = None,
+    as_json: bool = False,
+) -> None:
+    """List the baselines, newest first."""
+    from proxy.client import list_baselines
+
+    sys.exit(list_baselines(settings_from(config, {"data.dir": data_dir}), url, monitor, as_json=as_json))
+
+
+_server_url = click.option("--url", help="The running Driftium. Default: server.host and server.port.")
+
+
+@baseline.command("set")
+@_config
+@_server_url
+@_monitor
+@click.option("--last", type=click.IntRange(min=2), help="Of the last N answers. Default: all since the last baseline.")
+@click.option("--since", help="Of the answers since a time, ISO 8601.")
+@click.option("--note", default="", help="Why.")
+def baseline_set(
+    config: Path | None, url: str | None, monitor: str | None, last: int | None, since: str | None, note: str
+) -> None:
+    """Make a baseline of the answers that have passed."""
+    from proxy.client import post_baseline
+
+    body = {"monitor": monitor, "last": last, "since": since, "note": note}
+    sys.exit(post_baseline(settings_from(config, {}), url, "/baseline", body))
+
+
+@baseline.command("activate")
+@_config
+@_server_url
+@click.argument("baseline_id")
+def baseline_activate(config: Path | None, url: str | None, baseline_id: str) -> None:
+    """Go back to an earlier baseline."""
+    from proxy.client import post_baseline
+
+    sys.exit(post_baseline(settings_from(config, {}), url, f"/baseline/{baseline_id}/activate", None))
+
+
+@main.command()
+@_config
+@click.option("--host", help="Address that serve would listen on.")
+@click.option("--port", type=int, help="Port that serve would listen on.")
+@click.option("--upstream", help="The server behind the proxy.")
+@_data_dir
+@click.option("--embedded", is_flag=True, default=None, help="Check what --embedded needs.")
+def doctor(
+    config: Path | None,
+    host: str | None,
+    port: int | None,
+    upstream: str | None,
+    data_dir: str | None,
+    embedded: bool | None,
+) -> None:
+    """Check upstream, model, weights, ports, disk and clock, and say how to mend each."""
+    from proxy.doctor import examine
+
+    flags = {
+        "server.host": host,
+        "server.port": port,
+        "upstream.url": upstream,
+        "data.dir": data_dir,
+        "embedded.enabled": embedded,
+    }
+    sys.exit(examine(settings_from(config, flags)))
+
+
+@main.command()
+@_config
+@click.option("--data-dir", type=click.Path(), help="Keep the demo's data here. Default: a folder that is removed.")
+@click.option("--keep", is_flag=True, help="Keep serving afterwards, until Ctrl-C.")
+def demo(config: Path | None, data_dir: str | None, keep: bool) -> None:
+    """Tell the whole story in two minutes: a real small model, a baseline, no drift, then drift."""
+    from proxy.demo import tell
+
+    sys.exit(tell(settings_from(config, {}), data_dir, keep=keep))
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"driftium {installed_version('driftium')} on Python {sys.version.split()[0]}")

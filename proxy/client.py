@@ -1,0 +1,160 @@
+"""The commands that ask: a running Driftium over HTTP, or the data folder without one."""
+
+import sys
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from drift.records import Severity
+from proxy.config import Settings
+from proxy.stores.history import FILE, open_history
+from proxy.stores.log import open_log
+from proxy.views import drift_view, iso
+
+OK, ERROR, DRIFT = 0, 1, 3
+
+
+class Failed(Exception):
+    """What to tell the person, in one line."""
+
+
+def call(method: str, url: str, path: str, body: Any = None) -> dict[str, Any]:
+    """A JSON answer of a running Driftium. Raises Failed."""
+    try:
+        answer = httpx.request(method, url.rstrip("/") + path, json=body, timeout=30, trust_env=False)
+        told = answer.json()
+    except httpx.HTTPError as error:
+        raise Failed(
+            f"No Driftium answers at {url} ({error}): start it with `driftium serve`, or name it with --url."
+        ) from None
+    except ValueError:
+        raise Failed(f"{url} is no Driftium: its answer is not JSON.") from None
+    if answer.is_error:
+        raise Failed(told.get("detail", f"{url} answered with status {answer.status_code}."))
+    return dict(told)
+
+
+def show_drift(settings: Settings, url: str | None, monitor: str | None, *, as_json: bool, fail_on: str | None) -> int:
+    try:
+        view = _drift(settings, url, monitor)
+    except Failed as error:
+        return _fail(error)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(view)).decode())
+    else:
+        _print_drift(view)
+    if fail_on is None:
+        return OK
+    if view["status"] != "ready":
+        # A job that must not pass on drift must not pass on "not known" either.
+        return _fail(Failed(f"there is no severity to judge by: {view['message']}"))
+    worse = Severity(view["severity"]).rank >= Severity(fail_on.upper()).rank
+    return DRIFT if worse else OK
+
+
+def _drift(settings: Settings, url: str | None, monitor: str | None) -> dict[str, Any]:
+    if url:
+        return call("GET", url, "/drift" + (f"?monitor={quote(monitor)}" if monitor else ""))
+    with _stores(settings) as (history, log):
+        return dict(msgspec.to_builtins(drift_view(history, log, log.totals(), monitor)))
+
+
+class _stores:  # noqa: N801 - used as a with statement
+    """History and log of the data folder, opened to read. Raises Failed where there are none."""
+
+    def __init__(self, settings: Settings):
+        self._dir = settings.data_dir
+
+    def __enter__(self) -> tuple[Any, Any]:
+        if not (self._dir / FILE).exists():
+            raise Failed(f"No history in {self._dir}: start `driftium serve` first, or name a folder with --data-dir.")
+        self._history, self._log = open_history(self._dir), open_log(self._dir)
+        return self._history, self._log
+
+    def __exit__(self, *_: object) -> None:
+        self._history.close()
+        self._log.close()
+
+
+def _print_drift(view: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    colour = {"LOW": "green", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "red bold"}
+    if view["severity"]:
+        word = f"[{colour[view['severity']]}]{view['severity']}[/]" + (" (provisional)" if view["provisional"] else "")
+        console.print(f"{view['monitor']}: {word}, health {view['health_index']:.0f} of 100")
+    console.print(view["message"])
+    if not view["detectors"]:
+        return
+    table = Table("detector", "samples", "MMD²", "alarm line", "ratio", box=None, pad_edge=False)
+    for one in view["detectors"]:
+        table.add_row(
+            one["name"],
+            f"{one['samples']} of {one['window']}",
+            *(_number(one[name]) for name in ("statistic", "threshold", "ratio")),
+        )
+    console.print(table)
+    counted = view["coverage"]
+    console.print(
+        f"baseline of {view['baseline_size']} answers; {counted['scored']} of {counted['seen']} exchanges scored, "
+        f"{view['lag_exchanges']} waiting"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def list_baselines(settings: Settings, url: str | None, monitor: str | None, *, as_json: bool) -> int:
+    try:
+        if url:
+            rows = call("GET", url, "/baseline" + (f"?monitor={quote(monitor)}" if monitor else ""))["baselines"]
+        else:
+            with _stores(settings) as (history, _):
+                active = {row.baseline_id for row in history.monitors()}
+                rows = [
+                    {**msgspec.structs.asdict(row), "created_at": iso(row.created_at), "active": row.id in active}
+                    for row in history.baselines(monitor)
+                ]
+    except Failed as error:
+        return _fail(error)
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        return OK
+    if not rows:
+        print("No baseline yet. Send some answers through the proxy, then: driftium baseline set")
+        return OK
+    table = Table("", "id", "monitor", "made", "answers", "thresholds", "note", box=None, pad_edge=False)
+    for row in rows:
+        state = "calibrated" if row["calibration"] else "provisional"
+        table.add_row(
+            "*" if row["active"] else "",
+            row["id"],
+            row["monitor"],
+            row["created_at"],
+            str(row["size"]),
+            state,
+            row["note"],
+        )
+    Console(highlight=False, soft_wrap=True).print(table)
+    return OK
+
+
+def post_baseline(settings: Settings, url: str | None, path: str, body: dict[str, Any] | None) -> int:
+    """Make or activate a baseline at a running Driftium."""
+    here = url or f"http://{settings.server.host}:{settings.server.port}"
+    given = {name: value for name, value in body.items() if value not in (None, "")} if body is not None else None
+    try:
+        told = call("POST", here, path, given)
+    except Failed as error:
+        return _fail(error)
+    print(f"{told['message']} id {told['baseline_id']}")
+    return OK
+
+
+def _fail(error: Failed) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return ERROR

@@ -1,0 +1,159 @@
+"""What people ask of the worker: a fresh score, a new baseline, an earlier one. Rows in, answers out."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from proxy.config import Settings
+from proxy.population import Population
+from proxy.populations import Populations, Unusable
+from proxy.scoring import Scorer
+from proxy.stores.history import BaselineRow, History, SampleRow
+from proxy.stores.ledger import Changes, Ledger
+from proxy.stores.vectors import BASELINE, WINDOW, Vectors
+
+CATCH_UP_SECONDS = 3.0
+"""Shorter than anybody waits for an answer."""
+
+
+class Refused(Exception):
+    """A command that cannot be done: an HTTP status and what to do."""
+
+    def __init__(self, status: int, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+class Commands:
+    """Answers the commands that wait, each in one transaction with what it changes."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        history: History,
+        ledger: Ledger,
+        vectors: Vectors,
+        populations: Populations,
+        scorer: Scorer,
+        encoder: str,
+    ):
+        self._max_baseline = settings.drift.max_baseline
+        self._ring = settings.drift.recent_samples
+        self._history = history
+        self._ledger = ledger
+        self._vectors = vectors
+        self._populations = populations
+        self._scorer = scorer
+        self._encoder = encoder
+        self._kinds: dict[str, Callable[[str, dict[str, Any]], None]] = {
+            "score": self._score,
+            "baseline": self._baseline,
+            "activate": self._activate,
+        }
+
+    def answer_all(self) -> None:
+        for command_id, kind, arguments in self._ledger.commands():
+            try:
+                self._kinds[kind](command_id, arguments)
+            except Refused as refusal:
+                answer = {"status": refusal.status, "error": str(refusal)}
+                self._ledger.commit(Changes(answers={command_id: answer}))
+
+    def _catch_up(self) -> None:
+        """Score what has come before the command; what takes longer is not waited for."""
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while time.monotonic() < deadline and self._scorer.score_batch():
+            pass
+
+    def _score(self, command_id: str, asked: dict[str, Any]) -> None:
+        """A report of now, with a p-value."""
+        self._catch_up()
+        population = self._populations.get(asked["monitor"])
+        answer: dict[str, Any] = {"monitor": asked["monitor"]}
+        changes = Changes()
+        if population and population.monitor and population.row.observed:
+            rng = np.random.default_rng(population.row.observed)
+            answer = {"monitor": population.name, "p_value": population.monitor.test(rng)}
+            self._scorer.report(population, changes)
+        changes.answers[command_id] = answer
+        self._ledger.commit(changes)
+
+    def _baseline(self, command_id: str, asked: dict[str, Any]) -> None:
+        self._catch_up()
+        population = self._populations.get(asked["monitor"])
+        if population is None:
+            known = ", ".join(p.name for p in self._populations) or "none yet"
+            raise Refused(409, f"monitor = {asked['monitor']!r}: no answer of it has been seen (known: {known}).")
+        rows = self._candidates(population, asked)
+        if len(rows) < 2:
+            raise Refused(
+                409, f"{len(rows)} answers of {population.name} are there to choose from; a baseline needs at least 2."
+            )
+        samples = self._vectors.get(WINDOW, population.name, [row.number % self._ring for row in rows])
+        row = BaselineRow(
+            id=asked["id"],
+            monitor=population.name,
+            created_at=time.time(),
+            size=len(rows),
+            encoder=self._encoder,
+            note=asked["note"],
+            calibration=None,
+        )
+        self._vectors.put(BASELINE, row.id, list(enumerate(samples)), {"monitor": row.monitor, "baseline": row.id})
+        kept = [msgspec.structs.replace(r, number=position) for position, r in enumerate(rows)]
+        population.row = msgspec.structs.replace(population.row, baseline_id=row.id, observed=0)
+        changes = _changes(population, row, command_id, f"{row.size} answers of {row.monitor} are the baseline now.")
+        changes.baseline, changes.baseline_samples = row, kept
+        self._ledger.commit(changes)
+        self._populations.watch(population, row.id)
+
+    def _candidates(self, population: Population, asked: dict[str, Any]) -> list[SampleRow]:
+        """The samples that a request for a baseline names, oldest first."""
+        name, ids = population.name, asked["exchange_ids"]
+        if ids is not None:
+            wanted = set(ids)
+            rows = [r for r in self._history.samples(name, limit=self._ring) if r.exchange_id in wanted]
+            missing = sorted(wanted - {r.exchange_id for r in rows})
+            if missing:
+                raise Refused(
+                    409,
+                    f"exchange_ids: {missing[0]!r} and {len(missing) - 1} others are not among the last "
+                    f"{self._ring} scored answers of {name}.",
+                )
+        elif asked["since"] is not None:
+            rows = [r for r in self._history.samples(name, limit=self._ring) if r.at >= asked["since"]]
+        elif asked["last"] is not None:
+            rows = self._history.samples(name, limit=min(asked["last"], self._max_baseline))
+        else:
+            first = population.row.received - population.row.observed if population.row.baseline_id else 0
+            rows = self._history.samples(name, limit=self._max_baseline, since=first)
+        return rows[: self._max_baseline][::-1]
+
+    def _activate(self, command_id: str, asked: dict[str, Any]) -> None:
+        row = self._history.baseline(asked["id"])
+        population = self._populations.get(row.monitor) if row else None
+        if row is None or population is None:
+            raise Refused(404, f"baseline_id = {asked['id']!r}: there is no such baseline.")
+        before = population.row
+        population.row = msgspec.structs.replace(before, baseline_id=row.id, observed=0)
+        try:
+            self._populations.watch(population, row.id)
+        except Unusable as error:
+            population.row = before
+            raise Refused(409, str(error)) from None
+        message = f"The baseline of {row.monitor} is the one of {row.size} answers again."
+        self._ledger.commit(_changes(population, row, command_id, message))
+
+
+def _changes(population: Population, row: BaselineRow, command_id: str, message: str) -> Changes:
+    answer = {"message": message, "baseline_id": row.id, "baseline_size": row.size, "monitor": row.monitor}
+    return Changes(
+        monitors=[population.written()],
+        annotations=[(row.monitor, "baseline", f"Baseline of {row.size} answers. {row.note}".strip())],
+        events=[("baseline", {"monitor": row.monitor, "id": row.id, "size": row.size})],
+        witnesses={row.monitor: []},
+        answers={command_id: answer},
+    )

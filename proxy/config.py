@@ -1,0 +1,241 @@
+"""Settings: config.toml, then the environment, then flags, into frozen structs. The only reader of settings."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "DRIFTIUM_"
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used, in one line: key, value and rule."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One table of config.toml. What each key means stands there."""
+
+
+class Server(Section, frozen=True):
+    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
+    port: Port = 8000
+    cors_origins: tuple[str, ...] = ()
+    max_request_bytes: Count = 100 * 2**20
+    drain_seconds: Seconds = 30.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Upstream(Section, frozen=True):
+    url: str = "http://127.0.0.1:11434"
+    connect_seconds: Seconds = 5.0
+    first_byte_seconds: Seconds = 600.0
+    between_chunks_seconds: Seconds = 300.0
+    default_model: str = ""
+
+
+class Embedded(Section, frozen=True):
+    enabled: bool = False
+    gguf: str = ""
+    threads: Annotated[int, Meta(ge=0)] = 0
+
+
+class Data(Section, frozen=True):
+    dir: str = ""
+
+
+class Tap(Section, frozen=True):
+    max_bytes: Count = 2**20
+    max_exchanges: Count = 4096
+    max_pending_bytes: Count = 64 * 2**20
+    flush_seconds: Seconds = 0.1
+
+
+class Log(Section, frozen=True):
+    keep_days: Seconds = 30.0
+    max_bytes: Count = 2**30
+
+
+class Monitors(Section, frozen=True):
+    allow: tuple[str, ...] = ()
+    max: Count = 50
+
+
+class Worker(Section, frozen=True):
+    enabled: bool = True
+    poll_seconds: Seconds = 0.2
+    batch: Count = 32
+    max_lag_seconds: Seconds = 60.0
+    nice: Annotated[int, Meta(ge=0, le=19)] = 5
+
+
+class Embedder(Section, frozen=True):
+    path: str = ""
+    allow_hub: bool = True
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    batch_size: Count = 8
+    threads: Annotated[int, Meta(ge=0)] = 0
+
+
+class Drift(Section, frozen=True):
+    windows: Annotated[tuple[Annotated[int, Meta(ge=2)], ...], Meta(min_length=1)] = (50, 200)
+    expected_run_length: Annotated[int, Meta(ge=100)] = 10_000
+    max_baseline: Annotated[int, Meta(ge=2, le=10_000)] = 2_000
+    recent_samples: Annotated[int, Meta(ge=2, le=100_000)] = 2_000
+    report_seconds: Seconds = 10.0
+
+
+class History(Section, frozen=True):
+    keep_reports: Count = 1_000
+    keep_rollup_days: Count = 400
+
+
+class VectorStore(Section, frozen=True):
+    url: str = ""
+    api_key_env: str = "QDRANT_API_KEY"
+
+
+class Privacy(Section, frozen=True):
+    store_text: bool = True
+
+
+class Metrics(Section, frozen=True):
+    max_series: Count = 50
+
+
+class Settings(Section, frozen=True):
+    """Everything that can be set."""
+
+    server: Server = Server()
+    upstream: Upstream = Upstream()
+    embedded: Embedded = Embedded()
+    data: Data = Data()
+    tap: Tap = Tap()
+    log: Log = Log()
+    monitors: Monitors = Monitors()
+    worker: Worker = Worker()
+    embedder: Embedder = Embedder()
+    drift: Drift = Drift()
+    history: History = History()
+    vector_store: VectorStore = VectorStore()
+    privacy: Privacy = Privacy()
+    metrics: Metrics = Metrics()
+
+    @property
+    def data_dir(self) -> Path:
+        if self.data.dir:
+            return Path(self.data.dir).expanduser().absolute()
+        return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "driftium"
+
+
+def load(path: Path | None = None, *, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:
+    """Read the settings.
+
+    `path` names a config file (None: ./config.toml when there is one); `environ` holds
+    DRIFTIUM_SECTION__KEY variables; `flags` holds {"section.key": value}, None values
+    being flags that were not given.
+    Raises ConfigError with the one line that a person needs.
+    """
+    tree, source = _read_file(path)
+    origins: dict[str, str] = {}
+    for name, text in environ.items():
+        if name.startswith(PREFIX) and "__" in name:
+            key = name.removeprefix(PREFIX).lower().replace("__", ".", 1)
+            _put(tree, key, _value(text))
+            origins[key] = name
+    for key, value in flags.items():
+        if value is not None:
+            _put(tree, key, value)
+            origins[key] = "--" + key.rpartition(".")[2].replace("_", "-")
+    try:
+        settings = msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(error, tree, origins, source)) from None
+    _check(settings)
+    return settings
+
+
+def _read_file(path: Path | None) -> tuple[dict[str, Any], str]:
+    file = path or Path("config.toml")
+    if path is None and not file.is_file():
+        return {}, "the settings"
+    try:
+        return tomllib.loads(file.read_text("utf-8")), str(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+
+
+def _value(text: str) -> Any:
+    """An environment variable's text as TOML reads it, else as the plain string it is."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    section, _, name = key.partition(".")
+    table = tree.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{section} = {table!r}: must be a table, [{section}]")
+    table[name] = value
+
+
+def _explain(error: msgspec.ValidationError, tree: dict[str, Any], origins: dict[str, str], source: str) -> str:
+    """Turn msgspec's "Expected `int` >= 1 - at `$.server.port`" into key, value and rule."""
+    rule, _, where = str(error).partition(" - at `$")
+    key = where.rstrip("`").lstrip(".")
+    if rule.startswith("Object contains unknown field"):
+        name = rule.rpartition("field ")[2].strip("`")
+        full = f"{key}.{name}" if key else name
+        table = tree.get(key, {}) if key else tree
+        origin = origins.get(full, source)
+        return f"{origin}: {full} = {table.get(name)!r}: no such setting; config.toml lists them all"
+    value: Any = tree
+    for part in key.partition("[")[0].split("."):
+        value = value.get(part) if isinstance(value, dict) else value
+    return (
+        f"{origins.get(key.partition('[')[0], source)}: {key} = {value!r}: {rule[0].lower()}{rule[1:].replace('`', '')}"
+    )
+
+
+def _check(s: Settings) -> None:
+    """The combinations that cannot work."""
+    url = urlsplit(s.upstream.url)
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise ConfigError(f"upstream.url = {s.upstream.url!r}: must be http(s)://host[:port], without /v1 or a query")
+    loopback = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
+    own = s.server.host in loopback and url.hostname in loopback
+    if own and not s.embedded.enabled and url.port == s.server.port:
+        raise ConfigError(
+            f"upstream.url = {s.upstream.url!r}: is Driftium's own address (server.port = {s.server.port}); "
+            "it would forward to itself"
+        )
+    if list(s.drift.windows) != sorted(set(s.drift.windows)):
+        raise ConfigError(f"drift.windows = {list(s.drift.windows)}: must rise and hold each size once")
+    need = max(s.drift.windows) + s.worker.batch
+    if s.drift.recent_samples < need:
+        raise ConfigError(
+            f"drift.recent_samples = {s.drift.recent_samples}: must be at least {need}, "
+            "the largest of drift.windows and one worker.batch"
+        )
+    if s.drift.max_baseline > s.drift.recent_samples:
+        raise ConfigError(
+            f"drift.max_baseline = {s.drift.max_baseline}: must not exceed "
+            f"drift.recent_samples = {s.drift.recent_samples}, from which baselines are made"
+        )
+    for origin in s.server.cors_origins:
+        parts = urlsplit(origin)
+        if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path):
+            raise ConfigError(f"server.cors_origins = {origin!r}: must be scheme://host[:port] without a path, or *")

@@ -1,0 +1,175 @@
+"""What the routes work with; made once, in app.py."""
+
+import asyncio
+import contextlib
+import time
+from importlib.metadata import version
+from typing import Any
+
+import httpx
+import msgspec
+
+from proxy.children import Child
+from proxy.config import Settings
+from proxy.relay import Relay
+from proxy.stores.history import History
+from proxy.stores.log import Log
+from proxy.tap import Tap
+from proxy.transport import Transport
+
+PROBE_SECONDS = 10.0
+STALLED_SECONDS = 30.0
+"""A worker that has not reported for so long while exchanges wait is shown as stalled."""
+
+
+class Probe:
+    """Asks the upstream for its models every few seconds; what it learnt last is what people see."""
+
+    def __init__(self, base: httpx.URL, transport: Transport):
+        self._base = base
+        self._transport = transport
+        self.up: bool | None = None
+        self.message = "not asked yet"
+        self.models: list[str] = []
+        self.asked = asyncio.Event()
+
+    async def ask(self) -> None:
+        target = self._base.raw_path.rstrip(b"/") + b"/v1/models"
+        headers = [("Host", self._base.netloc.decode()), ("Accept", "application/json")]
+        request = httpx.Request("GET", self._base, headers=headers, extensions={"target": target})
+        try:
+            async with asyncio.timeout(5.0):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    body = await response.aread()
+                finally:
+                    await response.aclose()
+        except (httpx.TransportError, TimeoutError) as error:
+            self.up, self.message, self.models = False, str(error) or "no answer within 5 s", []
+            return
+        self.up, self.message = True, f"answers with status {response.status_code}"
+        with contextlib.suppress(msgspec.DecodeError, AttributeError, KeyError, TypeError):
+            self.models = [str(model["id"]) for model in msgspec.json.decode(body)["data"]]
+
+    async def run(self) -> None:
+        while True:
+            await self.ask()
+            self.asked.set()
+            await asyncio.sleep(PROBE_SECONDS if self.up else 1.0)
+
+
+class Context:
+    """The parts of the web process, and how they are."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        history: History,
+        log: Log,
+        tap: Tap,
+        relay: Relay,
+        probe: Probe,
+        worker: Child | None,
+        embedded: Child | None,
+    ):
+        self.settings = settings
+        self.history = history
+        self.log = log
+        self.tap = tap
+        self.relay = relay
+        self.probe = probe
+        self.worker = worker
+        self.embedded = embedded
+
+    @property
+    def hint(self) -> str:
+        """How to send a first request."""
+        server = self.settings.server
+        return f"Point a client's base URL at http://{server.host}:{server.port}/v1, or POST /generate."
+
+    def status(self) -> dict[str, bool]:
+        state = self._live_state()
+        return {
+            "upstream": bool(self.probe.up),
+            "worker": state is not None,
+            "vector_store": bool(state and state.vector_store),
+            "embedder": bool(state and state.encoder),
+        }
+
+    def _live_state(self) -> Any:
+        """The worker's state, None when it does not run."""
+        state = self.history.state()
+        if state is None or state.stage in ("stopped", "failed"):
+            return None
+        if self.worker:
+            return state if self.worker.running and state.pid == self.worker.pid else None
+        return state if time.time() - state.heartbeat_at < STALLED_SECONDS else None
+
+    def health(self) -> dict[str, Any]:
+        """Every part with its status and, where something is wrong, what to do."""
+        settings, state = self.settings, self._live_state()
+        waiting, first = self.log.waiting(self.history.cursor())
+        worker = self._worker_health(state, first)
+        upstream: dict[str, Any] = {"status": "up" if self.probe.up else "down", "url": settings.upstream.url}
+        if self.probe.up:
+            upstream["models"] = self.probe.models[:20]
+        else:
+            upstream["message"] = self._upstream_advice()
+        if self.embedded:
+            upstream["embedded"] = self.embedded.last or {"stage": "starting"}
+        tap: dict[str, Any] = {**self.tap.totals, "pending": self.tap.pending, "lag_exchanges": waiting}
+        tap["status"] = "failing" if self.tap.error else "ok"
+        if self.tap.error:
+            tap["message"] = f"The log cannot be written: {self.tap.error}. Check the disk of {settings.data_dir}."
+        healthy = self.probe.up and worker["status"] in ("ready", "off") and not self.tap.error
+        return {
+            "status": "ok" if healthy else "degraded",
+            "version": version("driftium"),
+            "upstream": upstream,
+            "worker": worker,
+            "tap": tap,
+            "vector_store": {
+                "status": "up" if state and state.vector_store else "down",
+                "where": state.vector_store if state else None,
+            },
+            "embedder": {
+                "status": "ready" if state and state.encoder else "not ready",
+                "encoder": state.encoder if state else None,
+            },
+        }
+
+    def _worker_health(self, state: Any, first_waiting: float | None) -> dict[str, Any]:
+        child = self.worker
+        if state is None:
+            last = self.history.state()
+            if last and last.stage == "failed":
+                return {"status": "failed", "message": last.error, "restarts": child.restarts if child else 0}
+            if child is None:
+                return {"status": "off", "message": "No worker runs; exchanges wait in the log for `driftium worker`."}
+            return {"status": "starting" if not child.restarts else "restarting", "restarts": child.restarts}
+        now = time.time()
+        told: dict[str, Any] = {
+            "status": "ready" if state.stage in ("ready", "embedding") else state.stage,
+            "pid": state.pid,
+            "stage": state.stage,
+            "stage_seconds": round(now - state.since, 1),
+            "answers_per_second": state.answers_per_second,
+            "share": state.share,
+            "calibrating": state.calibrating,
+            "restarts": child.restarts if child else 0,
+        }
+        if state.error:
+            told["message"] = state.error
+        elif first_waiting and now - first_waiting > STALLED_SECONDS and now - state.heartbeat_at > STALLED_SECONDS:
+            told["status"] = "stalled"
+            told["message"] = "The worker has not moved for a while although exchanges wait; the proxy is not affected."
+        return told
+
+    def _upstream_advice(self) -> str:
+        if self.embedded:
+            return self.embedded.last.get("error") or "The embedded model is starting."
+        return (
+            f"No model server answers at {self.settings.upstream.url} ({self.probe.message}). "
+            "Start Ollama, set --upstream, or run with --embedded."
+        )

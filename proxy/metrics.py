@@ -1,0 +1,100 @@
+"""What the web process counts itself, on a registry that is passed in. What the worker counts is in collector.py."""
+
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from drift.records import Outcome
+from proxy.tape import Tape
+
+REQUEST_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+OVERHEAD_SECONDS = (0.0001, 0.0002, 0.0003, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 0.3, 1.0)
+
+
+class LabelCap:
+    """Keeps a label whose values clients choose to the first `limit` of them; later ones are "other"."""
+
+    def __init__(self, limit: int):
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def label(self, value: str, *, successful: bool) -> str:
+        """The label of a value. Only a successful answer makes a value known: failures can name anything."""
+        if not value:
+            return ""
+        if value not in self._known:
+            if not successful or len(self._known) >= self._limit:
+                return "other"
+            self._known.add(value)
+        return value
+
+
+class Metrics:
+    """Request metrics. Observed off the request path, except the gauge of requests in flight."""
+
+    def __init__(self, registry: CollectorRegistry, max_series: int):
+        self._models = LabelCap(max_series)
+        build = Info("driftium_build", "Version of Driftium and of Python.", registry=registry)
+        build.info({"version": version("driftium"), "python_version": platform.python_version()})
+        self._requests = Counter(
+            "driftium_requests",
+            "Requests of the data plane.",
+            ["endpoint", "model", "stream", "code", "outcome"],
+            registry=registry,
+        )
+        self._duration = Histogram(
+            "driftium_request_duration_seconds",
+            "From the request's first byte to the answer's last.",
+            ["endpoint", "model", "stream"],
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._first_chunk = Histogram(
+            "driftium_time_to_first_chunk_seconds",
+            "From the request's first byte to the first byte of the answer's body.",
+            ["model"],
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+        self._overhead = Histogram(
+            "driftium_overhead_seconds",
+            "Time of a request that was not spent waiting for the upstream: what the proxy adds.",
+            ["endpoint"],
+            buckets=OVERHEAD_SECONDS,
+            registry=registry,
+        )
+        self._inflight = Gauge(
+            "driftium_inflight_requests", "Requests that are being answered.", ["endpoint"], registry=registry
+        )
+
+    def started(self, tape: Tape) -> None:
+        self._inflight.labels(endpoint(tape)).inc()
+
+    def finished(self, tape: Tape) -> None:
+        self._inflight.labels(endpoint(tape)).dec()
+
+    def observe(self, tape: Tape, model: str = "") -> None:
+        """Count a finished exchange; `model` is what its request names, "" when that was not read."""
+        successful = tape.outcome in (Outcome.COMPLETE, Outcome.CLIENT_CLOSED) and 200 <= tape.status < 300
+        model = self._models.label(model, successful=successful)
+        stream = "true" if tape.response_type.startswith(("text/event-stream", "application/x-ndjson")) else "false"
+        where = endpoint(tape)
+        exemplar = {"exchange_id": tape.id}
+        total = tape.ended - tape.started
+        self._requests.labels(where, model, stream, str(tape.status), tape.outcome).inc(exemplar=exemplar)
+        self._duration.labels(where, model, stream).observe(total, exemplar=exemplar)
+        if tape.first_chunk:
+            self._first_chunk.labels(model).observe(tape.first_chunk - tape.started, exemplar=exemplar)
+        self._overhead.labels(where).observe(max(0.0, total - tape.upstream_seconds), exemplar=exemplar)
+
+
+def endpoint(tape: Tape) -> str:
+    """The endpoint's label; everything that is not tapped is "other"."""
+    return tape.endpoint or "other"
+
+
+def register_gauge(registry: CollectorRegistry, name: str, help_text: str, read: Callable[[], float]) -> None:
+    """A gauge that is read when it is scraped."""
+    Gauge(name, help_text, registry=registry).set_function(read)

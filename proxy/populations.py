@@ -1,0 +1,186 @@
+"""All monitors in the worker's memory: taken up after a restart, found for an exchange, calibrated in slices."""
+
+import time
+from collections.abc import Generator, Iterator
+
+import msgspec
+import numpy as np
+import structlog
+
+from drift.baseline import make_baseline
+from drift.policy import Policy
+from drift.records import Outcome, Report
+from drift.semantic.calibration import Calibration, calibrate
+from proxy.config import Settings
+from proxy.population import Population
+from proxy.stores.history import History, MonitorRow
+from proxy.stores.log import Entry
+from proxy.stores.vectors import BASELINE, WINDOW, Vectors, prompts, responses
+
+log = structlog.get_logger()
+
+OTHER = "other"
+NAME_LENGTH = 100
+
+
+class Unusable(Exception):
+    """A baseline that cannot be compared with; the message says why and what to do."""
+
+
+class Populations:
+    """The monitors by name. `problems` holds those whose baseline could not be loaded, with what to do."""
+
+    def __init__(self, settings: Settings, policy: Policy, history: History, vectors: Vectors, encoder: str):
+        self._settings = settings
+        self._policy = policy
+        self._history = history
+        self._vectors = vectors
+        self._encoder = encoder
+        self._ring = settings.drift.recent_samples
+        self._by_name = {row.name: Population(row, policy) for row in history.monitors()}
+        self._calibrations: dict[str, Generator[float, None, Calibration]] = {}
+        self.progress: dict[str, float] = {}
+        """{monitor: share of its calibration that is done}"""
+        self.problems: dict[str, str] = {}
+        for population in self:
+            if population.row.baseline_id:
+                try:
+                    self.watch(population, population.row.baseline_id)
+                except Unusable as error:
+                    log.error("a baseline cannot be used", monitor=population.name, error=str(error))
+                    self.problems[population.name] = str(error)
+
+    def __iter__(self) -> Iterator[Population]:
+        return iter(self._by_name.values())
+
+    def get(self, name: str | None) -> Population | None:
+        """The monitor of that name, or the busiest."""
+        if name is not None:
+            return self._by_name.get(name)
+        return max(self, key=lambda p: (p.counts.total(), p.name), default=None)
+
+    def of(self, entry: Entry) -> Population:
+        """The monitor of an entry: what the client named, else its model; "other" past the limits."""
+        name = _clean(entry.monitor or "") or _clean(entry.model) or "unnamed"
+        limits = self._settings.monitors
+        if entry.monitor is not None and limits.allow and name not in limits.allow:
+            name = OTHER
+        if name not in self._by_name and name != OTHER:
+            full = len(self._by_name) - (OTHER in self._by_name) >= limits.max
+            if full or entry.outcome != Outcome.COMPLETE:
+                # Only an answer makes a name known: failures can name anything.
+                name = OTHER
+        if name not in self._by_name:
+            row = MonitorRow(
+                name=name,
+                created_at=time.time(),
+                last_scored_at=None,
+                model=entry.model,
+                response_model="",
+                received=0,
+                observed=0,
+                baseline_id=None,
+                counts={},
+            )
+            self._by_name[name] = Population(row, self._policy)
+        return self._by_name[name]
+
+    def watch(self, population: Population, baseline_id: str) -> None:
+        """Load a baseline and the window behind it, from the vector store and the history. Raises Unusable."""
+        row = self._history.baseline(baseline_id)
+        if row is None:
+            raise Unusable(f"Baseline {baseline_id} is not in the history any more: make a new one.")
+        if row.encoder != self._encoder:
+            raise Unusable(
+                f"Baseline {row.id} of {row.monitor} was made with the encoder {row.encoder}, the worker has "
+                f"{self._encoder}: go back to that encoder in [embedder], or make a new baseline."
+            )
+        try:
+            samples = self._vectors.get(BASELINE, row.id, range(row.size))
+        except KeyError:
+            raise Unusable(f"The vectors of baseline {row.id} are not in the vector store: make a new one.") from None
+        baseline = make_baseline(
+            id=row.id,
+            encoder=row.encoder,
+            created_at=row.created_at,
+            exchange_ids=tuple(s.exchange_id for s in samples),
+            responses=responses(samples),
+            prompts=prompts(samples),
+        )
+        if row.calibration:
+            baseline = baseline.with_calibration(msgspec.json.decode(row.calibration, type=Calibration))
+        report = self._history.latest(population.name)
+        if report and (report.baseline_id != row.id or not population.row.observed):
+            report = None
+        population.watch(baseline, report)
+        self.problems.pop(population.name, None)
+        self._restore_window(population, report)
+        self._start_calibration(population)
+
+    def _restore_window(self, population: Population, report: Report | None) -> None:
+        assert population.monitor
+        received, observed = population.row.received, population.row.observed
+        # A full window before the report, and what came after it.
+        since = observed - report.observed if report else 0
+        keep = min(observed, max(self._policy.windows) + since, self._ring)
+        if not keep:
+            return
+        slots = [number % self._ring for number in range(received - keep, received)]
+        try:
+            window = self._vectors.get(WINDOW, population.name, slots)
+        except KeyError:
+            log.warning("the window's vectors are gone; it fills anew", monitor=population.name)
+            population.row = msgspec.structs.replace(population.row, observed=0)
+            return
+        population.monitor.restore(window, observed)
+        texts = self._history.samples(population.name, limit=keep)
+        for text, sample in zip(reversed(texts), window, strict=True):
+            population.remember(text, sample)
+
+    def _start_calibration(self, population: Population) -> None:
+        baseline = population.baseline
+        assert baseline
+        self._calibrations.pop(population.name, None)
+        self.progress.pop(population.name, None)
+        assert population.monitor
+        if population.monitor.needs_calibration:
+            sizes = population.monitor.window_sizes
+            self._calibrations[population.name] = calibrate(
+                baseline.kernel(),
+                windows=sizes,
+                expected_run_length=self._policy.expected_run_length,
+                # Seeded by the baseline: calibrated again after a restart it has the same thresholds.
+                rng=np.random.default_rng(int(baseline.id[:8], 16)),
+                minimum_samples=self._policy.minimum_samples(sizes),
+                fitting_paths=self._policy.calibration_paths,
+                validation_paths=self._policy.validation_paths,
+            )
+            self.progress[population.name] = 0.0
+
+    @property
+    def calibrating(self) -> bool:
+        return bool(self._calibrations)
+
+    def calibrate_some(self) -> list[tuple[Population, Calibration]]:
+        """One slice, some 50 ms, of each calibration under way; those that it finished, already in use."""
+        finished = []
+        for name, slices in list(self._calibrations.items()):
+            try:
+                self.progress[name] = progress = next(slices)
+                monitor = self._by_name[name].monitor
+                assert monitor
+                monitor.calibration_progress = progress
+            except StopIteration as done:
+                del self._calibrations[name], self.progress[name]
+                population = self._by_name[name]
+                assert population.baseline
+                assert population.monitor
+                population.baseline = population.baseline.with_calibration(done.value)
+                population.monitor.set_calibration(done.value)
+                finished.append((population, done.value))
+        return finished
+
+
+def _clean(name: str) -> str:
+    """A name without control characters, of bounded length."""
+    return "".join(c for c in name if c.isprintable())[:NAME_LENGTH].strip()

@@ -1,0 +1,82 @@
+"""Health, metrics and events."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.params import Parameter
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from proxy.context import Context
+from proxy.views import MonitorView, iso, monitor_views
+
+POLL_SECONDS = 0.5
+KEEP_ALIVE_SECONDS = 15.0
+
+
+class Monitors(msgspec.Struct, frozen=True):
+    monitors: list[MonitorView]
+
+
+@get("/api/health", sync_to_thread=True, tags=["operations"])
+def health(context: Context) -> dict[str, Any]:
+    """Every part of Driftium with its status, and what to do where something is wrong."""
+    return {"generated_at": iso(time.time()), **context.health()}
+
+
+@get("/live", sync_to_thread=False, tags=["operations"])
+def live() -> dict[str, str]:
+    """Whether the process answers."""
+    return {"status": "ok"}
+
+
+@get("/ready", sync_to_thread=False, tags=["operations"])
+def ready(context: Context) -> Response[dict[str, str]]:
+    """Whether new requests should be sent here. The worker plays no part: the proxy serves without it."""
+    if context.relay.draining:
+        return Response({"status": "draining"}, status_code=503)
+    return Response({"status": "ok"})
+
+
+@get("/metrics", sync_to_thread=True, include_in_schema=False)
+def metrics(request: Request[Any, Any, Any], registry: CollectorRegistry) -> Response[bytes]:
+    """Prometheus text or OpenMetrics, as the scraper accepts."""
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(registry), headers={"content-type": content_type})
+
+
+@get("/monitors", sync_to_thread=True, tags=["drift"])
+def monitors(context: Context) -> Monitors:
+    """Every monitor with its status, severity and counts, the busiest first."""
+    return Monitors(monitor_views(context.history, context.tap.totals))
+
+
+@get("/events", tags=["operations"])
+async def events(
+    context: Context,
+    last_event_id: Annotated[str | None, Parameter(header="Last-Event-ID")] = None,
+) -> ServerSentEvent:
+    """Server-sent events: score, baseline, worker. A client that comes back with Last-Event-ID misses nothing kept."""
+    resume = int(last_event_id) if last_event_id and last_event_id.isdecimal() else None
+    return ServerSentEvent(_follow(context, resume))
+
+
+async def _follow(context: Context, resume: int | None) -> AsyncIterator[ServerSentEventMessage]:
+    last = resume if resume is not None else await asyncio.to_thread(context.history.last_event)
+    yield ServerSentEventMessage(comment="driftium", retry=2000)
+    quiet = 0.0
+    while not context.relay.draining:
+        found = await asyncio.to_thread(context.history.events, last)
+        for number, kind, body in found:
+            last = number
+            yield ServerSentEventMessage(data=body, event=kind, id=str(number))
+        quiet = 0.0 if found else quiet + POLL_SECONDS
+        if quiet >= KEEP_ALIVE_SECONDS:
+            quiet = 0.0
+            yield ServerSentEventMessage(comment="still here")
+        await asyncio.sleep(POLL_SECONDS)

@@ -1,0 +1,134 @@
+"""POST /generate: one prompt through the data plane, as any client would send it."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.types import Receive, Scope, Send
+from msgspec import Meta
+
+from proxy.context import Context
+from proxy.routes.problems import Problem
+from proxy.tape import Tape
+from proxy.views import iso
+
+PATH = "/v1/chat/completions"
+
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    prompt: Annotated[str, Meta(min_length=1)]
+    model: str | None = None
+    system: str | None = None
+    monitor: str | None = None
+    options: dict[str, Any] = {}
+    """Further fields of the chat completion request: temperature, max_tokens, ..."""
+
+
+class Generated(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    prompt: str
+    response: str
+    timestamp: str | None
+    model: str
+    duration_seconds: float
+    usage: Any = None
+    finish_reason: str | None = None
+
+
+class Relayed(Response[Any]):
+    """An answer that the data plane writes itself, byte for byte."""
+
+    def __init__(self, context: Context, tape: Tape, scope: Any, body: bytes):
+        super().__init__(None)
+        self._parts = context.relay, tape, scope, body
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        relay, tape, relayed, body = self._parts
+
+        async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+            await relay.forward(relayed, once(body, receive), send, tape)
+
+        return respond
+
+
+def once(body: bytes, then: Receive) -> Receive:
+    """A receive channel that gives the body, then whatever the client does."""
+    given = False
+
+    async def receive() -> Any:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        while (message := await then())["type"] != "http.disconnect":
+            pass
+        return message
+
+    return receive
+
+
+@post("/generate", status_code=200, tags=["playground"])
+async def generate(request: Request[Any, Any, Any], context: Context, data: GenerateRequest) -> Response[Any]:
+    """Ask the model. The exchange is monitored like any other, marked as coming from the playground.
+
+    With `Accept: text/event-stream` the upstream's own stream is passed on.
+    """
+    model = data.model or context.settings.upstream.default_model or next(iter(context.probe.models), "")
+    if not model:
+        raise Problem(502, f"No model is known. {context.health()['upstream'].get('message', 'Name one in model.')}")
+    stream = "text/event-stream" in request.headers.get("accept", "")
+    messages = [{"role": "system", "content": data.system}] if data.system else []
+    messages.append({"role": "user", "content": data.prompt})
+    body = msgspec.json.encode(data.options | {"model": model, "messages": messages, "stream": stream})
+    tape = context.relay.tape(PATH)
+    tape.source = "playground"
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if data.monitor:
+        headers.append((b"x-driftium-monitor", data.monitor.encode()))
+    if "authorization" in request.headers:
+        headers.append((b"authorization", request.headers["authorization"].encode("latin-1")))
+    scope = {"method": "POST", "raw_path": PATH.encode(), "query_string": b"", "headers": headers}
+    if stream:
+        return Relayed(context, tape, scope, body)
+    status, answer = await _collect(context, tape, scope, body, request.receive)
+    if status != 200:
+        detail = (
+            answer.get("error", {}).get("message") if isinstance(answer.get("error"), dict) else answer.get("error")
+        )
+        raise Problem(
+            status if status >= 400 else 502, str(detail or f"The model server answered with status {status}.")
+        )
+    choice = (answer.get("choices") or [{}])[0]
+    return Response(
+        Generated(
+            id=tape.id,
+            prompt=data.prompt,
+            response=(choice.get("message") or {}).get("content") or "",
+            timestamp=iso(tape.at),
+            model=answer.get("model") or model,
+            duration_seconds=tape.ended - tape.started,
+            usage=answer.get("usage"),
+            finish_reason=choice.get("finish_reason"),
+        ),
+        status_code=200,
+    )
+
+
+async def _collect(
+    context: Context, tape: Tape, scope: Any, body: bytes, receive: Receive
+) -> tuple[int, dict[str, Any]]:
+    """The relayed answer's status and JSON body."""
+    status, parts = 0, []
+
+    async def send(message: Any) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        else:
+            parts.append(message.get("body", b""))
+
+    await context.relay.forward(scope, once(body, receive), send, tape)
+    try:
+        return status, msgspec.json.decode(b"".join(parts), type=dict[str, Any])
+    except msgspec.DecodeError:
+        return status if status >= 400 else 502, {"error": {"message": "The model server's answer is not JSON."}}

@@ -1,0 +1,67 @@
+"""Errors of the control plane as application/problem+json (RFC 9457): what was wrong, and what to do."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Empty
+from litestar.utils.scope.state import ScopeState
+from sqlalchemy.exc import SQLAlchemyError
+
+log = structlog.get_logger()
+
+
+class Problem(HTTPException):
+    """An answer that refuses, with a sentence that says what to do."""
+
+    def __init__(self, status: int, detail: str):
+        super().__init__(detail=detail, status_code=status)
+
+
+def _respond(status: int, detail: str, **more: Any) -> Response[dict[str, Any]]:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail} | more
+    return Response(body, status_code=status, media_type="application/problem+json")
+
+
+QUERY_NAMES = {"start": "from", "end": "to", "last_event_id": "Last-Event-ID"}
+"""Parameters that Python cannot call what the client calls them."""
+
+
+def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+    """Any 4xx. Validation errors name each field, its value and its rule."""
+    if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
+        wrong = [_explain(request, item) for item in error.extra]
+        return _respond(400, "; ".join(wrong), errors=wrong)
+    response = _respond(error.status_code, error.detail)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def _explain(request: Request[Any, Any, Any], item: dict[str, Any]) -> str:
+    """"limit = 0: expected int >= 1"."""
+    name, rule = str(item.get("key", "body")), str(item.get("message", "cannot be used"))
+    rule = rule[:1].lower() + rule[1:].replace("`", "")
+    name = "body" if name == "data" else QUERY_NAMES.get(name, name)
+    if item.get("source") == "body" or name == "body":
+        body = ScopeState.from_scope(request.scope).json
+        value = body.get(name, Empty) if isinstance(body, dict) else Empty
+    else:
+        value = request.query_params.get(name, Empty)
+    return f"{name}: {rule}" if value is Empty else f"{name} = {value!r}: {rule}"
+
+
+def database(_: Request[Any, Any, Any], error: SQLAlchemyError) -> Response[dict[str, Any]]:
+    """The history or the log cannot be read: the data plane goes on without it."""
+    log.error("the database cannot be used", error=str(error))
+    return _respond(503, f"The data folder cannot be used: {error.__cause__ or error}. Check its disk and permissions.")
+
+
+def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    log.error("a route failed", path=request.url.path, exc_info=error)
+    return _respond(500, "Driftium failed to answer; its log says why. The traffic it forwards is not affected.")
+
+
+HANDLERS: Any = {HTTPException: refused, SQLAlchemyError: database, Exception: unexpected}

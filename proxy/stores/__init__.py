@@ -1,0 +1,1 @@
+"""Where things are kept: the exchange log, the history, the vectors."""

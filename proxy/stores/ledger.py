@@ -1,0 +1,157 @@
+"""The worker's side of the history: one transaction a batch, so that a killed worker never counts anything twice."""
+
+import time
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from drift.records import Report
+from proxy.config import History as HistorySettings
+from proxy.stores import tables as t
+from proxy.stores.database import reading, upsert
+from proxy.stores.history import BaselineRow, History, MonitorRow, Pair, SampleRow, WorkerState
+
+KEEP_EVENTS = 1_000
+KEEP_ANSWERS_SECONDS = 3_600.0
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+class Changes(msgspec.Struct):
+    """What one batch changes. All of it is committed, or none."""
+
+    cursor: int | None = None
+    monitors: list[MonitorRow] = []
+    samples: list[tuple[str, SampleRow]] = []
+    reports: list[Report] = []
+    witnesses: dict[str, list[Pair]] = {}
+    baseline: BaselineRow | None = None
+    baseline_samples: list[SampleRow] = []
+    calibrations: dict[str, str] = {}
+    """{baseline id: calibration}"""
+    annotations: list[tuple[str, str, str]] = []
+    """(monitor, kind, text)"""
+    events: list[tuple[str, Any]] = []
+    """(kind, body)"""
+    answers: dict[str, Any] = {}
+    """{command id: answer}"""
+    state: WorkerState | None = None
+
+
+class Ledger:
+    """Writes the history. There is one, in the worker."""
+
+    def __init__(self, history: History, settings: HistorySettings, ring: int):
+        self._engine = history.engine
+        self._settings = settings
+        self._ring = ring
+
+    def commands(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """(id, kind, arguments) of the commands that wait for an answer, oldest first."""
+        c = t.commands.c
+        with reading(self._engine) as db:
+            query = sa.select(c.id, c.kind, c.arguments).where(c.answer.is_(None)).order_by(c.at)
+            return [(number, kind, msgspec.json.decode(body)) for number, kind, body in db.execute(query)]
+
+    def commit(self, changes: Changes) -> None:
+        """Write a batch in one transaction."""
+        now = time.time()
+        with self._engine.begin() as db:
+            if changes.cursor is not None:
+                db.execute(upsert(t.state, {"name": "cursor", "body": str(changes.cursor)}, ["name"]))
+            if changes.state:
+                db.execute(upsert(t.state, {"name": "worker", "body": _json(changes.state)}, ["name"]))
+            for monitor in changes.monitors:
+                row = msgspec.structs.asdict(monitor) | {"counts": _json(monitor.counts)}
+                db.execute(upsert(t.monitors, row, ["name"]))
+            for name, sample in changes.samples:
+                row = _sample(sample) | {"monitor": name, "slot": sample.number % self._ring, "number": sample.number}
+                db.execute(upsert(t.samples, row, ["monitor", "slot"]))
+            if changes.baseline:
+                self._baseline(db, changes.baseline, changes.baseline_samples)
+            for baseline_id, calibration in changes.calibrations.items():
+                db.execute(
+                    sa.update(t.baselines).where(t.baselines.c.id == baseline_id).values(calibration=calibration)
+                )
+            for report in changes.reports:
+                self._report(db, report)
+            for name, pairs in changes.witnesses.items():
+                db.execute(upsert(t.witnesses, {"monitor": name, "at": now, "body": _json(pairs)}, ["monitor"]))
+            for name, kind, text in changes.annotations:
+                db.execute(sa.insert(t.annotations).values(monitor=name, at=now, kind=kind, text=text))
+            for kind, body in changes.events:
+                db.execute(sa.insert(t.events).values(at=now, kind=kind, body=_json(body)))
+            for command_id, answer in changes.answers.items():
+                db.execute(sa.update(t.commands).where(t.commands.c.id == command_id).values(answer=_json(answer)))
+
+    def _baseline(self, db: sa.Connection, baseline: BaselineRow, samples: list[SampleRow]) -> None:
+        db.execute(sa.insert(t.baselines).values(msgspec.structs.asdict(baseline)))
+        rows = [_sample(s) | {"baseline_id": baseline.id, "position": s.number} for s in samples]
+        db.execute(sa.insert(t.baseline_samples), rows)
+
+    def _report(self, db: sa.Connection, report: Report) -> None:
+        row = {"monitor": report.monitor, "at": report.at, "severity": report.severity, "body": _json(report)}
+        number = db.execute(sa.insert(t.reports).values(row)).inserted_primary_key
+        assert number
+        mmd2, distance = report.mmd2 or 0.0, report.centroid_distance or 0.0
+        new: dict[str, Any] = {
+            "monitor": report.monitor,
+            "hour": int(report.at // 3600 * 3600),
+            "reports": 1,
+            "mmd2_sum": mmd2,
+            "mmd2_max": mmd2,
+            "centroid_sum": distance,
+            "health_min": report.health_index,
+            "severity_max": report.severity.rank if report.severity else None,
+        }
+        c = t.rollups.c
+        old = (
+            db.execute(sa.select(t.rollups).where(c.monitor == new["monitor"], c.hour == new["hour"]))
+            .mappings()
+            .first()
+        )
+        if old:
+            for name in ("reports", "mmd2_sum", "centroid_sum"):
+                new[name] += old[name]
+            new["mmd2_max"] = max(mmd2, old["mmd2_max"])
+            new["health_min"] = _least(new["health_min"], old["health_min"])
+            new["severity_max"] = _most(new["severity_max"], old["severity_max"])
+        db.execute(upsert(t.rollups, new, ["monitor", "hour"]))
+
+    def prune(self) -> None:
+        """Delete what the settings no longer keep."""
+        now = time.time()
+        with self._engine.begin() as db:
+            for (name,) in db.execute(sa.select(t.reports.c.monitor).distinct()).all():
+                c = t.reports.c
+                oldest = db.execute(
+                    sa.select(c.id)
+                    .where(c.monitor == name)
+                    .order_by(c.id.desc())
+                    .offset(self._settings.keep_reports)
+                    .limit(1)
+                ).scalar()
+                if oldest:
+                    db.execute(sa.delete(t.reports).where(c.monitor == name, c.id <= oldest))
+            age = now - self._settings.keep_rollup_days * 86_400
+            db.execute(sa.delete(t.rollups).where(t.rollups.c.hour < age))
+            db.execute(sa.delete(t.annotations).where(t.annotations.c.at < age))
+            newest = db.execute(sa.select(sa.func.max(t.events.c.id))).scalar() or 0
+            db.execute(sa.delete(t.events).where(t.events.c.id <= newest - KEEP_EVENTS))
+            answered = sa.and_(t.commands.c.answer.is_not(None), t.commands.c.at < now - KEEP_ANSWERS_SECONDS)
+            db.execute(sa.delete(t.commands).where(answered))
+
+
+def _sample(sample: SampleRow) -> dict[str, Any]:
+    return {"exchange_id": sample.exchange_id, "at": sample.at, "body": _json(sample.text)}
+
+
+def _least(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a if b is None else min(a, b)
+
+
+def _most(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else max(a, b)

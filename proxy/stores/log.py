@@ -1,0 +1,132 @@
+"""The exchange log: durable, append-only, the queue between the proxy and the worker."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from proxy.stores.database import open_sqlite, reading, upsert
+
+FILE = "exchanges.db"
+
+_schema = sa.MetaData()
+
+_exchanges = sa.Table(
+    "exchanges",
+    _schema,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("monitor", sa.Text),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("capture", sa.LargeBinary),
+    # A sequence number is never given twice, so that a cursor stays true after rows were erased.
+    sqlite_autoincrement=True,
+)
+
+_totals = sa.Table(
+    "tap_totals",
+    _schema,
+    sa.Column("name", sa.String(16), primary_key=True),
+    sa.Column("value", sa.Integer, nullable=False),
+)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One logged exchange. `capture` is an encoded proxy.capture.Capture, None once it was erased."""
+
+    id: str
+    at: float
+    monitor: str | None
+    model: str
+    outcome: str
+    capture: bytes | None
+    seq: int = 0
+
+
+class Log:
+    """One process appends, others read after their own cursor."""
+
+    def __init__(self, engine: sa.Engine):
+        self._engine = engine
+        _schema.create_all(engine)
+
+    def append(self, entries: list[Entry], totals: dict[str, int]) -> None:
+        """Write entries and the tap's totals in one transaction."""
+        rows = [
+            {
+                "id": entry.id,
+                "at": entry.at,
+                "monitor": entry.monitor,
+                "model": entry.model,
+                "outcome": entry.outcome,
+                "size": len(entry.capture or b""),
+                "capture": entry.capture,
+            }
+            for entry in entries
+        ]
+        with self._engine.begin() as db:
+            if rows:
+                db.execute(sa.insert(_exchanges), rows)
+            db.execute(upsert(_totals, [{"name": k, "value": v} for k, v in totals.items()], ["name"]))
+
+    def totals(self) -> dict[str, int]:
+        """The tap's totals since the log began: logged, dropped, skipped."""
+        with reading(self._engine) as db:
+            return {name: value for name, value in db.execute(sa.select(_totals.c.name, _totals.c.value))}
+
+    def after(self, cursor: int, limit: int) -> list[Entry]:
+        """The next entries after a sequence number, without their captures."""
+        c = _exchanges.c
+        query = (
+            sa.select(c.seq, c.id, c.at, c.monitor, c.model, c.outcome)
+            .where(c.seq > cursor)
+            .order_by(c.seq)
+            .limit(limit)
+        )
+        with reading(self._engine) as db:
+            return [Entry(**row, capture=None) for row in db.execute(query).mappings()]
+
+    def captures(self, seqs: list[int]) -> dict[int, bytes]:
+        """The captures of these entries by sequence number; erased ones are missing."""
+        query = sa.select(_exchanges.c.seq, _exchanges.c.capture).where(
+            _exchanges.c.seq.in_(seqs), _exchanges.c.capture.is_not(None)
+        )
+        with reading(self._engine) as db:
+            return {seq: capture for seq, capture in db.execute(query)}
+
+    def waiting(self, cursor: int) -> tuple[int, float | None]:
+        """How many entries lie after the cursor, and when the first of them came."""
+        query = sa.select(sa.func.count(), sa.func.min(_exchanges.c.at)).where(_exchanges.c.seq > cursor)
+        with reading(self._engine) as db:
+            count, first = db.execute(query).one()
+            return count, first
+
+    def erase(self, seqs: list[int]) -> None:
+        """Erase the captures of these entries; that they were there stays known."""
+        with self._engine.begin() as db:
+            db.execute(sa.update(_exchanges).where(_exchanges.c.seq.in_(seqs)).values(capture=None, size=0))
+
+    def prune(self, *, before: float, max_bytes: int, batch: int = 500) -> int:
+        """Delete up to `batch` of the oldest entries that are too old or too many; returns how many went."""
+        c = _exchanges.c
+        with self._engine.begin() as db:
+            oldest = db.execute(sa.select(c.seq, c.at, c.size).order_by(c.seq).limit(batch)).all()
+            total = db.execute(sa.select(sa.func.coalesce(sa.func.sum(c.size), 0))).scalar_one()
+            last = 0
+            for seq, at, size in oldest:
+                if at >= before and total <= max_bytes:
+                    break
+                last, total = seq, total - size
+            gone: Any = db.execute(sa.delete(_exchanges).where(c.seq <= last))
+            return int(gone.rowcount)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def open_log(data_dir: Path) -> Log:
+    return Log(open_sqlite(data_dir / FILE))

@@ -1,0 +1,122 @@
+"""The history's tables. Times are unix seconds; people read them as UTC ISO 8601. Bodies are JSON text."""
+
+import sqlalchemy as sa
+
+schema = sa.MetaData()
+
+state = sa.Table(
+    "state",
+    schema,
+    sa.Column("name", sa.String(32), primary_key=True),  # "cursor": how far the log was read; "worker": what it does
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+monitors = sa.Table(
+    "monitors",
+    schema,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("last_scored_at", sa.Float),
+    sa.Column("model", sa.Text, nullable=False),  # the model of its last exchange
+    sa.Column("response_model", sa.Text, nullable=False),  # as the answers name it
+    sa.Column("received", sa.Integer, nullable=False),  # samples ever embedded: the next sample's number
+    sa.Column("observed", sa.Integer, nullable=False),  # samples scored against the active baseline
+    sa.Column("baseline_id", sa.String(36)),
+    sa.Column("counts", sa.Text, nullable=False),  # {result: exchanges}; the results add up to all that were seen
+)
+
+samples = sa.Table(  # a ring per monitor: a sample's slot is its number modulo drift.recent_samples
+    "samples",
+    schema,
+    sa.Column("monitor", sa.Text, primary_key=True),
+    sa.Column("slot", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("exchange_id", sa.String(36), nullable=False, index=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+baselines = sa.Table(
+    "baselines",
+    schema,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("monitor", sa.Text, nullable=False, index=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("encoder", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("calibration", sa.Text),
+)
+
+baseline_samples = sa.Table(
+    "baseline_samples",
+    schema,
+    sa.Column("baseline_id", sa.String(36), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("exchange_id", sa.String(36), nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+reports = sa.Table(
+    "reports",
+    schema,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("monitor", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("severity", sa.String(8)),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index("reports_by_time", "monitor", "at"),
+    sqlite_autoincrement=True,
+)
+
+rollups = sa.Table(
+    "rollups",
+    schema,
+    sa.Column("monitor", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True),  # unix time of its beginning
+    sa.Column("reports", sa.Integer, nullable=False),
+    sa.Column("mmd2_sum", sa.Float, nullable=False),
+    sa.Column("mmd2_max", sa.Float, nullable=False),
+    sa.Column("centroid_sum", sa.Float, nullable=False),
+    sa.Column("health_min", sa.Float),
+    sa.Column("severity_max", sa.Integer),
+)
+
+witnesses = sa.Table(  # of the monitor's last report: which samples carry the drift, with the nearest baseline prompts
+    "witnesses",
+    schema,
+    sa.Column("monitor", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+annotations = sa.Table(
+    "annotations",
+    schema,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("monitor", sa.Text, nullable=False, index=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+events = sa.Table(  # what /events tells; only the newest are kept
+    "events",
+    schema,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+commands = sa.Table(  # what people ask of the worker, and its answers
+    "commands",
+    schema,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("arguments", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text, index=True),
+)

@@ -1,0 +1,94 @@
+"""The bounded hand-over of tapes from the event loop to the durable log."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from proxy.config import Tap as TapSettings
+from proxy.tape import Tape
+
+log = structlog.get_logger()
+
+Writer = Callable[[list[Tape], dict[str, int]], None]
+"""Writes tapes and the tap's running totals durably, or raises."""
+
+
+class Tap:
+    """A bounded queue and the thread that empties it into `write` every `flush_seconds`.
+
+    `offer` runs on the event loop, waits for nothing and never raises. What does not fit
+    is let go and counted; when the log cannot be written, the tapes wait until they no
+    longer fit. `totals` are the counts so far, which the log keeps over restarts.
+    """
+
+    def __init__(self, settings: TapSettings, write: Writer, observe: Callable[[Tape], None], totals: dict[str, int]):
+        self._settings = settings
+        self._write = write
+        self._observe = observe
+        self._tapes: deque[Tape] = deque()
+        self._pending_bytes = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tap", daemon=True)
+        self.logged, self.dropped, self.skipped = (totals.get(name, 0) for name in ("logged", "dropped", "skipped"))
+        self.error = ""
+        self._written = self.totals
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def offer(self, tape: Tape) -> None:
+        if tape.skip:
+            if tape.endpoint:
+                self.skipped += 1
+            self._observe(tape)
+        elif (
+            len(self._tapes) >= self._settings.max_exchanges
+            or self._pending_bytes + tape.size > self._settings.max_pending_bytes
+        ):
+            self.dropped += 1
+            self._observe(tape)
+        else:
+            self._pending_bytes += tape.size
+            self._tapes.append(tape)
+
+    @property
+    def pending(self) -> int:
+        return len(self._tapes)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        return {"logged": self.logged, "dropped": self.dropped, "skipped": self.skipped}
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._settings.flush_seconds):
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        batch = [self._tapes[i] for i in range(len(self._tapes))]
+        if not batch and self._written == self.totals:
+            return
+        try:
+            self._write(batch, self.totals | {"logged": self.logged + len(batch)})
+        except Exception as error:
+            # Whatever is wrong with the disk, the requests go on; the tapes stay until they no longer fit.
+            if not self.error:
+                log.error("the exchange log cannot be written; exchanges wait in memory", error=str(error))
+            self.error = str(error)
+            return
+        if self.error:
+            log.info("the exchange log can be written again")
+        self.error = ""
+        for tape in batch:
+            self._tapes.popleft()
+            self._pending_bytes -= tape.size
+            self.logged += 1
+        self._written = self.totals
+
+    def close(self) -> None:
+        """Write what is waiting and end the thread."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()

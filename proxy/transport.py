@@ -1,0 +1,318 @@
+"""An httpx transport for one origin on asyncio and httptools: a keep-alive pool, TLS, a timeout for each phase.
+
+httpx's own transport falls to some hundred requests a second at 64 connections; this one
+keeps httpx's types and forwards bytes as they come. HTTP/1.1, no redirects, no retries.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import cast
+
+import httptools
+import httpx
+
+HIGH_WATER = 256 * 1024
+"""Bytes of one answer that may wait for a slow client before reading from the upstream pauses."""
+
+IDLE_SECONDS = 4.0
+"""Below the five seconds after which common servers close a connection that nobody uses."""
+
+FRAMING = (b"content-length", b"transfer-encoding")
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Whole(httpx.AsyncByteStream):
+    """A request body that is already here, to be sent with the head in one write."""
+
+    def __init__(self, data: bytes):
+        self.data = data
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.data
+
+
+def _chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body; an empty part is none, since an empty chunk would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Speaks to the one origin of `base`; `request.extensions["target"]` is the request target, sent as it is.
+
+    Raises httpx's errors: ConnectError, ConnectTimeout, ReadTimeout, RemoteProtocolError, WriteError.
+    """
+
+    def __init__(self, base: httpx.URL, *, connect_seconds: float, first_byte_seconds: float, chunk_seconds: float):
+        self._host = base.host
+        self._port = base.port or (443 if base.scheme == "https" else 80)
+        self._tls = ssl.create_default_context() if base.scheme == "https" else None
+        self._connect_seconds = connect_seconds
+        self._first_byte_seconds = first_byte_seconds
+        self._chunk_seconds = chunk_seconds
+        self._idle: deque[Connection] = deque()
+        self._open: set[Connection] = set()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        head = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.extensions["target"])]
+        framed = b""
+        for name, value in request.headers.raw:
+            head.append(b"%b: %b\r\n" % (name, value))
+            if name.lower() in FRAMING:
+                framed = name.lower()
+        head.append(b"\r\n")
+        body = request.stream
+        chunked = framed == b"transfer-encoding"
+        whole = isinstance(body, Whole)
+        if isinstance(body, Whole) and framed:
+            head.append(_chunk(body.data) + LAST_CHUNK if chunked else body.data)
+        connection = self._take() or await self._connect()
+        try:
+            connection.start(b"".join(head), head_only=request.method == "HEAD")
+            if framed and not whole and isinstance(body, httpx.AsyncByteStream):
+                connection.send(body, chunked=chunked)
+            await connection.wait_for_head(self._first_byte_seconds)
+        except BaseException:
+            connection.abort()
+            raise
+        return httpx.Response(
+            connection.status,
+            headers=connection.headers,
+            stream=_Body(connection, self._chunk_seconds),
+            extensions={"reason_phrase": connection.reason, "http_version": b"HTTP/1.1"},
+        )
+
+    def _take(self) -> "Connection | None":
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable and now - connection.idle_since < IDLE_SECONDS:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self) -> "Connection":
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._idle, self._open), self._host, self._port, ssl=self._tls
+                )
+        except TimeoutError:
+            raise httpx.ConnectTimeout(f"no connection within {self._connect_seconds:g} s") from None
+        except OSError as error:
+            raise httpx.ConnectError(str(error)) from error
+        return connection
+
+    async def aclose(self) -> None:
+        for connection in list(self._open):
+            connection.abort()
+
+
+class Connection(asyncio.Protocol):
+    """One connection to the upstream and the answer that is being read from it."""
+
+    def __init__(self, idle: "deque[Connection]", opened: "set[Connection]"):
+        self._idle = idle
+        self._opened = opened
+        self._waiter: asyncio.Future[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._transport: asyncio.Transport | None = None
+        self.sending: asyncio.Future[None] | None = None
+        self.idle_since = 0.0
+
+    # -- asyncio.Protocol ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are no subclass
+        self._loop = asyncio.get_running_loop()
+        self._opened.add(self)
+        self.parts: list[bytes] = []
+        self.error: httpx.TransportError | None = None
+        self.ended = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._opened.discard(self)
+        if self in self._idle:
+            self._idle.remove(self)
+        self._writable.set()
+        if not self.ended and self.error is None:
+            if self._until_eof and self.status and exc is None:
+                self.ended = True
+            else:
+                self.error = httpx.RemoteProtocolError(
+                    "the upstream closed the connection before its answer was complete"
+                )
+        self._wake()
+
+    def data_received(self, data: bytes) -> None:
+        if self.ended:
+            # Bytes that nobody asked for: the next answer on this connection could not be trusted.
+            self.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self.error = httpx.RemoteProtocolError(f"the upstream's answer is not HTTP: {error}")
+            self.abort()
+        if self._buffered > HIGH_WATER and self._transport and not self.ended:
+            self._transport.pause_reading()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    # -- httptools' callbacks ------------------------------------------------------------------
+
+    def on_status(self, reason: bytes) -> None:
+        self.reason = reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.status:
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            return
+        self.status = status
+        self._keep = self._parser.should_keep_alive()
+        names = {name.lower() for name, _ in self.headers}
+        self._until_eof = not names.intersection(FRAMING) and status not in (204, 304)
+        if self._head_only:
+            # The parser does not know that an answer to HEAD has no body.
+            self.ended, self._keep = True, False
+
+    def on_body(self, data: bytes) -> None:
+        self.parts.append(data)
+        self._buffered += len(data)
+
+    def on_message_complete(self) -> None:
+        if self.status:
+            self.ended = True
+        else:  # an interim answer (1xx) is over; the real one follows
+            self.headers = []
+
+    # -- one request ---------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def start(self, head: bytes, *, head_only: bool) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.parts, self._buffered = [], 0
+        self.status, self.reason, self.error, self.sending = 0, b"", None, None
+        self.ended = self._keep = self._until_eof = False
+        self._head_only = head_only
+        self._write(head)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is None:
+            raise httpx.WriteError("the upstream closed the connection")
+        self._transport.write(data)
+
+    def send(self, body: httpx.AsyncByteStream, *, chunked: bool) -> None:
+        """Send the body while the answer is awaited: the upstream may answer before it has read all."""
+        self.sending = asyncio.ensure_future(self._send(body, chunked))
+        self.sending.add_done_callback(self._wake)
+
+    async def _send(self, body: httpx.AsyncByteStream, chunked: bool) -> None:
+        async for part in body:
+            self._write(_chunk(part) if chunked else part)
+            await self._writable.wait()
+        if chunked:
+            self._write(LAST_CHUNK)
+
+    async def wait_for_head(self, seconds: float) -> None:
+        timer = self._loop.call_later(seconds, self._expire, f"no answer within {seconds:g} s")
+        try:
+            while not self.status:
+                self._raise_error()
+                await self._wait()
+        finally:
+            timer.cancel()
+
+    async def read(self, seconds: float) -> bytes:
+        """The bytes that have come since the last call; b"" at the end of the answer."""
+        if not (self.parts or self.ended or self.error):
+            timer = self._loop.call_later(seconds, self._expire, f"the answer paused for more than {seconds:g} s")
+            try:
+                while not (self.parts or self.ended or self.error):
+                    await self._wait()
+            finally:
+                timer.cancel()
+        if self.parts:
+            data = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+            self.parts, self._buffered = [], 0
+            if self._transport and not self.ended:
+                self._transport.resume_reading()
+            return data
+        self._raise_error()
+        return b""
+
+    def _raise_error(self) -> None:
+        if self.sending and self.sending.done() and not self.sending.cancelled():
+            failed = self.sending.exception()
+            if failed and not (self.error or self.status):
+                raise failed
+        if self.error:
+            raise self.error
+
+    def _expire(self, message: str) -> None:
+        self.error = httpx.ReadTimeout(message)
+        self.abort()
+        self._wake()
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self, _: object = None) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def release(self) -> None:
+        """Give the connection back if its answer was read to the end, else close it."""
+        sent = self.sending is None or self.sending.done()
+        if self.ended and self._keep and sent and self.usable:
+            self.idle_since = self._loop.time()
+            self._idle.append(self)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        if self.sending:
+            self.sending.cancel()
+        if self._transport:
+            self._transport.abort()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, connection: Connection, chunk_seconds: float):
+        self._connection: Connection | None = connection
+        self._chunk_seconds = chunk_seconds
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        assert self._connection
+        while data := await self._connection.read(self._chunk_seconds):
+            yield data
+
+    async def aclose(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Synchronous, so that it also runs where an await would be cancelled."""
+        if self._connection:
+            self._connection.release()
+            self._connection = None

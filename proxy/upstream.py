@@ -1,0 +1,62 @@
+"""The upstream server: which headers pass in either direction, and what its failures are called."""
+
+import httpx
+
+from proxy.config import Upstream as UpstreamSettings
+from proxy.transport import Transport
+
+Headers = list[tuple[bytes, bytes]]
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"upgrade",
+    )
+)
+"""RFC 9110, 7.6.1: they belong to one connection. Transfer-Encoding is made anew on each side."""
+
+
+def connect(settings: UpstreamSettings) -> tuple[httpx.URL, Transport]:
+    """The upstream's base URL and a transport to it."""
+    base = httpx.URL(settings.url)
+    return base, Transport(
+        base,
+        connect_seconds=settings.connect_seconds,
+        first_byte_seconds=settings.first_byte_seconds,
+        chunk_seconds=settings.between_chunks_seconds,
+    )
+
+
+def named_by_connection(headers: Headers) -> frozenset[bytes]:
+    """The headers that a Connection header declares to be its connection's own."""
+    values = [value for name, value in headers if name.lower() == b"connection"]
+    if not values:
+        return frozenset()
+    return frozenset(token.strip().lower() for token in b",".join(values).split(b","))
+
+
+def answer_headers(headers: Headers, exchange_id: str) -> Headers:
+    """The upstream's headers as the client gets them."""
+    own = named_by_connection(headers)
+    kept = [
+        (name, value)
+        for name, value in headers
+        if (low := name.lower()) not in HOP_BY_HOP and low not in own and low != b"transfer-encoding"
+    ]
+    kept.append((b"x-driftium-exchange-id", exchange_id.encode()))
+    return kept
+
+
+def failure(error: Exception, url: str) -> tuple[int, str, str]:
+    """Status, code and message for an upstream that did not begin to answer."""
+    if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
+        return 502, "upstream_unreachable", f"No model server answers at {url}: {error}. Start it, or set upstream.url."
+    if isinstance(error, httpx.TimeoutException):
+        return 504, "upstream_timeout", f"The model server at {url} sent nothing: {error}."
+    return 502, "upstream_unreachable", f"The model server at {url} broke off before it answered: {error}."

@@ -1,0 +1,223 @@
+"""What people read, built from the history. Every answer about a monitor says its status and what to do next."""
+
+import time
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from drift.records import DetectorScore, Report, RunLength, Severity
+from proxy.stores.history import History, MonitorRow
+from proxy.stores.log import Log
+
+Status = Literal["not_initialized", "waiting_for_baseline", "waiting_for_telemetry", "ready"]
+
+
+def iso(at: float | None) -> str | None:
+    """Unix seconds as UTC ISO 8601."""
+    return (
+        None
+        if at is None
+        else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the exchanges. `dropped` and `skipped` count all monitors: their names were never read."""
+
+    seen: int = 0
+    scored: int = 0
+    sampled_out: int = 0
+    truncated: int = 0
+    too_large: int = 0
+    client_closed: int = 0
+    upstream_error: int = 0
+    http_error: int = 0
+    erased: int = 0
+    empty: int = 0
+    dropped: int = 0
+    skipped: int = 0
+
+
+class DriftView(msgspec.Struct, frozen=True, kw_only=True):
+    status: Status
+    message: str
+    monitor: str | None = None
+    timestamp: str | None = None
+    severity: Severity | None = None
+    provisional: bool | None = None
+    health_index: float | None = None
+    ratio: float | None = None
+    mmd_score: float | None = None
+    threshold: float | None = None
+    centroid_score: float | None = None
+    centroid_debiased: float | None = None
+    p_value: float | None = None
+    run_length: RunLength | None = None
+    calibration_progress: float | None = None
+    detectors: tuple[DetectorScore, ...] = ()
+    window: int = 0
+    observed: int = 0
+    baseline_id: str | None = None
+    baseline_size: int = 0
+    encoder: str | None = None
+    coverage: Coverage = Coverage()
+    lag_exchanges: int = 0
+    lag_seconds: float = 0.0
+
+
+class MonitorView(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    status: Status
+    message: str
+    severity: Severity | None
+    health_index: float | None
+    model: str
+    baseline_id: str | None
+    last_scored_at: str | None
+    coverage: Coverage
+
+
+class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One report, or the hourly roll-up of reports that are no longer kept (`reports` says of how many)."""
+
+    timestamp: str | None
+    mmd_score: float | None
+    centroid_score: float | None
+    severity: Severity | None
+    health_index: float | None
+    ratio: float | None = None
+    baseline_id: str | None = None
+    reports: int = 1
+
+
+def choose(history: History, name: str | None) -> tuple[MonitorRow | None, list[MonitorRow]]:
+    """The monitor of that name, or the busiest; and all monitors."""
+    rows = history.monitors()
+    if name is None:
+        return (rows[0] if rows else None), rows
+    return next((row for row in rows if row.name == name), None), rows
+
+
+def coverage(row: MonitorRow, totals: dict[str, int]) -> Coverage:
+    known = {name: count for name, count in row.counts.items() if name in Coverage.__struct_fields__}
+    return Coverage(**known, seen=row.seen, dropped=totals.get("dropped", 0), skipped=totals.get("skipped", 0))
+
+
+def status_of(row: MonitorRow, report: Report | None) -> tuple[Status, str]:
+    """A monitor's status and the sentence that says what to do next."""
+    if row.baseline_id is None:
+        if row.received < 2:
+            return (
+                "waiting_for_baseline",
+                f"{row.received} answers so far; send more, then make a baseline of them: POST /baseline.",
+            )
+        return "waiting_for_baseline", f"{row.received} answers are here; make them the baseline: POST /baseline."
+    if report is None or report.baseline_id != row.baseline_id:
+        return "waiting_for_telemetry", "The baseline is set; the next answers are compared with it."
+    return ("ready" if report.severity else "waiting_for_telemetry"), report.message
+
+
+def drift_view(history: History, log: Log, totals: dict[str, int], name: str | None, hint: str = "") -> DriftView:
+    """How a monitor stands. `hint` says how to reach the proxy, for people who have not sent anything yet."""
+    waiting, first = log.waiting(history.cursor())
+    lag = max(0.0, time.time() - first) if first else 0.0
+    row, rows = choose(history, name)
+    if row is None:
+        if name is not None and rows:
+            message = f"No answer of a monitor {name!r} has been seen. Known: {', '.join(r.name for r in rows[:10])}."
+        elif waiting:
+            message = f"{waiting} answers wait for the worker; a first result follows as soon as it has embedded them."
+        else:
+            message = "No answer has been seen yet. " + (hint or "Point a client's base URL at the proxy.")
+        return DriftView(
+            status="not_initialized", message=message, monitor=name, lag_exchanges=waiting, lag_seconds=lag
+        )
+    report = history.latest(row.name)
+    status, message = status_of(row, report)
+    baseline = history.baseline(row.baseline_id) if row.baseline_id else None
+    if report is None or report.baseline_id != row.baseline_id:
+        report = None
+    return DriftView(
+        status=status,
+        message=message,
+        monitor=row.name,
+        timestamp=iso(report.at if report else row.last_scored_at),
+        severity=report.severity if report else None,
+        provisional=report.provisional if report else None,
+        health_index=report.health_index if report else None,
+        ratio=report.ratio if report else None,
+        mmd_score=report.mmd2 if report else None,
+        threshold=report.threshold if report else None,
+        centroid_score=report.centroid_distance if report else None,
+        centroid_debiased=report.centroid_mmd2 if report else None,
+        run_length=report.run_length if report else None,
+        calibration_progress=report.calibration_progress if report else None,
+        detectors=report.detectors if report else (),
+        window=report.window_samples if report else 0,
+        observed=row.observed,
+        baseline_id=row.baseline_id,
+        baseline_size=baseline.size if baseline else 0,
+        encoder=baseline.encoder if baseline else None,
+        coverage=coverage(row, totals),
+        lag_exchanges=waiting,
+        lag_seconds=lag,
+    )
+
+
+def monitor_views(history: History, totals: dict[str, int]) -> list[MonitorView]:
+    views = []
+    for row in history.monitors():
+        report = history.latest(row.name)
+        status, message = status_of(row, report)
+        current = report if report and report.baseline_id == row.baseline_id else None
+        views.append(
+            MonitorView(
+                name=row.name,
+                status=status,
+                message=message,
+                severity=current.severity if current else None,
+                health_index=current.health_index if current else None,
+                model=row.model,
+                baseline_id=row.baseline_id,
+                last_scored_at=iso(row.last_scored_at),
+                coverage=coverage(row, totals),
+            )
+        )
+    return views
+
+
+def history_points(
+    history: History, monitor: str, *, limit: int, start: float | None, end: float | None, cursor: int | None
+) -> tuple[list[HistoryPoint], int | None]:
+    """Reports, newest first, and the cursor of the next page; older hours as roll-ups when a start is asked for."""
+    found = history.reports(monitor, limit=limit, start=start, end=end, cursor=cursor)
+    points = [
+        HistoryPoint(
+            timestamp=iso(report.at),
+            mmd_score=report.mmd2,
+            centroid_score=report.centroid_distance,
+            severity=report.severity,
+            health_index=report.health_index,
+            ratio=report.ratio,
+            baseline_id=report.baseline_id,
+        )
+        for _, report in found
+    ]
+    if len(found) == limit:
+        return points, found[-1][0]
+    if start is not None:
+        oldest = found[-1][1].at if found else (end if end is not None else time.time())
+        points += [
+            HistoryPoint(
+                timestamp=iso(row["hour"]),
+                mmd_score=row["mmd2_sum"] / row["reports"],
+                centroid_score=row["centroid_sum"] / row["reports"],
+                severity=None if row["severity_max"] is None else list(Severity)[row["severity_max"]],
+                health_index=row["health_min"],
+                reports=row["reports"],
+            )
+            for row in reversed(history.rollups(monitor, start, oldest))
+            if row["hour"] + 3600 <= oldest
+        ]
+    return points, None

@@ -1,0 +1,188 @@
+"""The worker process: log -> parse -> embed -> observe -> history and vectors. Knows the log and never HTTP."""
+
+import fcntl
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from drift.embedder import Embedder, find_weights
+from drift.errors import DriftError
+from drift.policy import Policy
+from proxy.commands import Commands
+from proxy.config import Settings
+from proxy.populations import Populations
+from proxy.scoring import Scorer
+from proxy.stores.history import History, WorkerState, open_history
+from proxy.stores.ledger import Changes, Ledger
+from proxy.stores.log import Log, open_log
+from proxy.stores.vectors import Vectors, VectorStoreError
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 2.0
+PRUNE_SECONDS = 60.0
+
+
+class WorkerBusy(Exception):
+    """Another worker works on this data folder."""
+
+
+class Worker:
+    """The loop: commands, a batch, a slice of calibration, and what is due."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        history: History,
+        ledger: Ledger,
+        exchange_log: Log,
+        vectors: Vectors,
+        embedder: Embedder,
+    ):
+        drift = settings.drift
+        policy = Policy(
+            windows=drift.windows, expected_run_length=drift.expected_run_length, max_baseline=drift.max_baseline
+        )
+        self._settings = settings
+        self._history = history
+        self._ledger = ledger
+        self._log = exchange_log
+        self._populations = Populations(settings, policy, history, vectors, embedder.encoder)
+        self._scorer = Scorer(settings, history, ledger, exchange_log, vectors, embedder, self._populations)
+        self._commands = Commands(settings, history, ledger, vectors, self._populations, self._scorer, embedder.encoder)
+        self._told_at = self._pruned_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop. What was begun is finished and committed."""
+        self._ledger.commit(Changes(events=[("worker", {"stage": "ready"})]))
+        while not stop.is_set():
+            if not self.step():
+                stop.wait(self._settings.worker.poll_seconds)
+        self._ledger.commit(Changes(state=self._scorer.state("stopped")))
+
+    def step(self) -> bool:
+        """One round. False when there was nothing to do."""
+        self._commands.answer_all()
+        busy = self._scorer.score_batch()
+        for population, calibration in self._populations.calibrate_some():
+            assert population.baseline
+            changes = Changes(calibrations={population.baseline.id: msgspec.json.encode(calibration).decode()})
+            changes.events.append(
+                ("baseline", {"monitor": population.name, "id": population.baseline.id, "calibrated": True})
+            )
+            if population.row.observed:
+                self._scorer.report(population, changes)
+            self._ledger.commit(changes)
+        self._scorer.report_late()
+        now = time.time()
+        if now - self._told_at > HEARTBEAT_SECONDS:
+            self._told_at = now
+            self._ledger.commit(Changes(state=self._scorer.state("ready")))
+        if now - self._pruned_at > PRUNE_SECONDS:
+            self._pruned_at = now
+            self._prune(now)
+        return busy or self._populations.calibrating
+
+    def _prune(self, now: float) -> None:
+        """Forget what the settings no longer keep."""
+        self._ledger.prune()
+        keep = self._settings.log
+        while self._log.prune(before=now - keep.keep_days * 86_400, max_bytes=keep.max_bytes):
+            pass
+
+
+def run(settings: Settings, *, end_with_parent: bool) -> int:
+    """Open everything, load the model and work; returns the exit code.
+
+    With `end_with_parent` the end of standard input, which the parent holds, ends the work.
+    """
+    stop = threading.Event()
+    if end_with_parent:
+        threading.Thread(target=_wait_for_parent, args=(stop,), daemon=True).start()
+    _stop_on_signals(stop)
+    os.nice(settings.worker.nice)
+    try:
+        with _alone(settings.data_dir):
+            return _work(settings, stop)
+    except WorkerBusy as error:
+        log.error(str(error))
+        return 1
+
+
+def _work(settings: Settings, stop: threading.Event) -> int:
+    exchange_log = open_log(settings.data_dir)
+    history = open_history(settings.data_dir)
+    ledger = Ledger(history, settings.history, settings.drift.recent_samples)
+    vectors = None
+    try:
+        ledger.commit(Changes(state=_state(history, "loading")))
+        embedder = _embedder(settings)
+        vectors = Vectors(settings.vector_store, settings.data_dir, embedder.dimension)
+        log.info("the worker is ready", encoder=embedder.encoder)
+        Worker(settings, history, ledger, exchange_log, vectors, embedder).run(stop)
+        return 0
+    except (DriftError, VectorStoreError) as error:
+        log.error("the worker cannot work", error=str(error))
+        ledger.commit(
+            Changes(
+                state=_state(history, "failed", str(error)),
+                events=[("worker", {"stage": "failed", "error": str(error)})],
+            )
+        )
+        return 1
+    finally:
+        if vectors:
+            vectors.close()
+        exchange_log.close()
+        history.close()
+
+
+def _embedder(settings: Settings) -> Embedder:
+    wanted = settings.embedder
+    return Embedder(
+        find_weights(wanted.path or None, allow_download=wanted.allow_hub),
+        device=wanted.device,
+        precision=wanted.precision,
+        batch_size=wanted.batch_size,
+        threads=wanted.threads or None,
+    )
+
+
+def _state(history: History, stage: str, error: str = "") -> WorkerState:
+    """The last worker's counters under this process's name."""
+    now = time.time()
+    before = history.state() or WorkerState(pid=0, stage="", since=now, heartbeat_at=now)
+    return msgspec.structs.replace(
+        before, pid=os.getpid(), stage=stage, since=now, heartbeat_at=now, error=error, vector_store="", calibrating={}
+    )
+
+
+@contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Hold the folder's lock: two workers would both count every exchange."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "worker.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WorkerBusy(f"Another worker works on {data_dir}: stop it, or choose another --data-dir.") from None
+        yield
+
+
+def _wait_for_parent(stop: threading.Event) -> None:
+    # Not sys.stdin: a thread that holds its lock would abort the interpreter's exit.
+    while os.read(0, 1024):
+        pass
+    stop.set()
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
