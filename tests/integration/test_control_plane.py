@@ -1,0 +1,156 @@
+"""Bad input gets a clear 4xx that names the field and the rule; missing parts are said once and clearly."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.conftest import Driftium, free_port, wait_until
+from tests.scripted import Request, Upstream, answer, completion, replay
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driftium]:
+    """A proxy without a worker and without an upstream."""
+    running = Driftium(tmp_path_factory.mktemp("bare"), f"http://127.0.0.1:{free_port()}", "--no-worker").start()
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "says"),
+    [
+        ("GET", "/drift/history?limit=0", None, 400, "limit"),
+        ("GET", "/drift/history?limit=x", None, 400, "limit"),
+        ("GET", "/drift/history?from=yesterday", None, 400, "from"),
+        ("GET", "/drift/history?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", None, 400, "must not be after"),
+        ("GET", "/samples?order=beauty", None, 400, "order"),
+        ("POST", "/baseline", {"lst": 5}, 400, "lst"),
+        ("POST", "/baseline", {"last": 0}, 400, "last"),
+        ("POST", "/baseline", {"last": 5, "since": "2026-01-01T00:00:00Z"}, 400, "choose one"),
+        ("POST", "/baseline", {"since": "noon"}, 400, "since"),
+        ("POST", "/baseline/nothing/activate", None, 404, "no such baseline"),
+        ("POST", "/generate", {}, 400, "prompt"),
+        ("POST", "/generate", {"prompt": ""}, 400, "prompt"),
+        ("POST", "/generate", {"prompt": "x", "temprature": 1}, 400, "temprature"),
+        ("POST", "/generate", {"prompt": "x"}, 502, "No model server answers"),
+        ("GET", "/nowhere", None, 404, ""),
+        ("DELETE", "/drift", None, 405, ""),
+    ],
+)
+def test_what_is_refused_names_the_field_and_the_rule(
+    bare: Driftium, method: str, path: str, body: object, status: int, says: str
+):
+    answered = bare.client.request(method, path, json=body)
+    assert answered.status_code == status, answered.text
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert says in answered.json()["detail"]
+    assert answered.json()["status"] == status
+
+
+def test_a_body_that_is_not_json_is_refused(bare: Driftium):
+    answered = bare.client.post("/baseline", content=b'{"last": ', headers={"content-type": "application/json"})
+    assert answered.status_code == 400
+    assert answered.headers["content-type"] == "application/problem+json"
+
+
+def test_without_an_upstream_requests_get_502_in_openais_shape(bare: Driftium):
+    answered = bare.chat("hello")
+    assert answered.status_code == 502
+    error = answered.json()["error"]
+    assert error["code"] == "upstream_unreachable"
+    assert set(error) == {"message", "type", "param", "code"}
+
+
+def test_without_an_upstream_one_banner_and_health_say_so(bare: Driftium):
+    health = bare.get("/api/health")
+    assert health["status"] == "degraded"
+    assert health["upstream"]["status"] == "down"
+    assert "--embedded" in health["upstream"]["message"]
+    assert bare.stderr.read_text().count("No model server answers at") == 1
+
+
+def test_without_a_worker_health_says_where_exchanges_wait(bare: Driftium):
+    assert bare.get("/api/health")["worker"] == {
+        "status": "off",
+        "message": "No worker runs; exchanges wait in the log for `driftium worker`.",
+    }
+
+
+def test_liveness_readiness_and_schema(bare: Driftium):
+    assert bare.get("/live") == {"status": "ok"}
+    assert bare.get("/ready") == {"status": "ok"}
+    assert "/baseline/{baseline_id}/activate" in bare.get("/schema/openapi.json")["paths"]
+    page = bare.client.get("/schema")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<script" not in page.text
+
+
+def test_no_origin_may_read_unless_it_is_set(driftium: Callable[..., Driftium], bare: Driftium):
+    origin = {"origin": "http://app.example"}
+    assert "access-control-allow-origin" not in bare.client.get("/drift", headers=origin).headers
+    env = {"DRIFTIUM_SERVER__CORS_ORIGINS": '["http://app.example"]'}
+    open_to_app = driftium(None, "--no-worker", env=env)
+    assert open_to_app.client.get("/drift", headers=origin).headers["access-control-allow-origin"] == origin["origin"]
+
+
+def test_a_metric_without_a_value_has_no_sample(bare: Driftium):
+    text = bare.client.get("/metrics").text
+    assert "driftium_drift_severity{" not in text
+    assert "NaN" not in text
+    assert "driftium_worker_up 0.0" in text
+    assert 'driftium_tap_exchanges_total{result="dropped"} 0.0' in text
+
+
+def test_generate_goes_through_the_data_plane(
+    driftium: Callable[..., Driftium], upstream: Callable[..., Upstream]
+):
+    """POST /generate asks the first model listed, and is logged as a chat completion from the playground."""
+    server = upstream(replay({"ping": "pong"}))
+    proxy = driftium(server.url, "--no-worker")
+    told = proxy.client.post("/generate", json={"prompt": "ping", "system": "Be brief.", "options": {"seed": 1}})
+    assert told.status_code == 200
+    assert told.json()["response"] == "pong"
+    asked = server.requests[-1]
+    assert asked.json["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (asked.json["model"], asked.json["seed"]) == ("replay", 1)
+    streamed = proxy.client.post("/generate", json={"prompt": "ping"}, headers={"accept": "text/event-stream"})
+    assert streamed.headers["content-type"] == "text/event-stream"
+    assert streamed.text.endswith("data: [DONE]\n\n")
+
+
+def test_generate_passes_on_what_the_upstream_refuses(
+    driftium: Callable[..., Driftium], upstream: Callable[..., Upstream]
+):
+    async def script(_: Request) -> AsyncIterator[bytes]:
+        yield answer(b'{"error": {"message": "no such model"}}', status="404 Not Found")
+
+    proxy = driftium(upstream(script).url, "--no-worker")
+    told = proxy.client.post("/generate", json={"prompt": "ping", "model": "x"})
+    assert told.status_code == 404
+    assert told.json()["detail"] == "no such model"
+
+
+def test_model_names_become_labels_only_after_an_answer(
+    driftium: Callable[..., Driftium], upstream: Callable[..., Upstream]
+):
+    """Failures can name anything and are "other", as is what comes past the limit; hostile names break nothing."""
+
+    async def script(request: Request) -> AsyncIterator[bytes]:
+        model = request.json["model"]
+        yield answer(b"{}", status="404 Not Found") if model == "bad" else answer(completion("hi", model))
+
+    proxy = driftium(upstream(script).url, "--no-worker", env={"DRIFTIUM_METRICS__MAX_SERIES": "2"})
+    for model in ('ev"il\n\\', "bad", "b", "c"):
+        proxy.chat("x", model=model)
+
+    def logged() -> str:
+        text = proxy.client.get("/metrics").text
+        return text if 'driftium_tap_exchanges_total{result="logged"} 4.0' in text else ""
+
+    families = text_string_to_metric_families(wait_until(logged))
+    requests = next(family for family in families if family.name == "driftium_requests")
+    totals = {s.labels["model"]: s.value for s in requests.samples if s.name.endswith("_total")}
+    assert len(totals) == 3
+    assert totals["b"] == 1
+    assert sum(s.value for s in requests.samples if s.labels["model"] == "other" and s.name.endswith("_total")) == 2

@@ -1,0 +1,72 @@
+"""Settings come from one file, one prefix and the flags, and a wrong one says what is wrong in one line."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from proxy.config import ConfigError, Settings, load
+
+ROOT = Path(__file__).parents[2]
+
+
+def refused(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> str:
+    file = tmp_path / "c.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file, environ=environ or {}, flags={})
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_config_toml_documents_every_setting_with_its_default():
+    """The shipped file names every key, and its values are the defaults."""
+    shipped = tomllib.loads((ROOT / "config.toml").read_text())
+    assert msgspec.convert(shipped, Settings) == Settings()
+    assert shipped == msgspec.to_builtins(Settings(), builtin_types=()) | {
+        name: {k: list(v) if isinstance(v, tuple) else v for k, v in table.items()}
+        for name, table in msgspec.to_builtins(Settings()).items()
+    }
+
+
+def test_flags_override_the_environment_which_overrides_the_file(tmp_path: Path):
+    file = tmp_path / "c.toml"
+    file.write_text("[server]\nport = 1\nhost = 'a'\ndrain_seconds = 3")
+    environ = {"DRIFTIUM_SERVER__PORT": "2", "DRIFTIUM_SERVER__HOST": "b", "DRIFTIUM_SERVER__CORS_ORIGINS": '["*"]'}
+    s = load(file, environ=environ, flags={"server.port": 3, "server.host": None}).server
+    assert (s.port, s.host, s.drain_seconds, s.cors_origins) == (3, "b", 3.0, ("*",))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[server]\nprot = 1", "server.prot = 1: no such setting"),
+        ("[sevrer]\nport = 1", "sevrer = {'port': 1}: no such setting"),
+        ("[server]\nport = 'x'", "server.port = 'x': expected int"),
+        ("[server]\nport = 70000", "server.port = 70000: expected int <= 65535"),
+        ("[drift]\nwindows = [50, 1]", "drift.windows[1] = [50, 1]: expected int >= 2"),
+        ("[drift]\nwindows = [200, 50]", "drift.windows = [200, 50]: must rise"),
+        ("[drift]\nrecent_samples = 100\nmax_baseline = 100", "drift.recent_samples = 100: must be at least 232"),
+        ("[drift]\nmax_baseline = 5000", "drift.max_baseline = 5000: must not exceed"),
+        ("[upstream]\nurl = 'ftp://x'", "upstream.url = 'ftp://x': must be http(s)"),
+        ("[upstream]\nurl = 'http://localhost:8000'", "is Driftium's own address"),
+        ("[server]\ncors_origins = ['x.org']", "server.cors_origins = 'x.org': must be scheme://host"),
+        ("[server", "not valid TOML"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value_and_its_rule(tmp_path: Path, text: str, says: str):
+    assert says in refused(tmp_path, text)
+
+
+def test_a_wrong_environment_variable_is_named_as_such(tmp_path: Path):
+    message = refused(tmp_path, "", {"DRIFTIUM_SERVER__PORT": "eighty"})
+    assert message == "DRIFTIUM_SERVER__PORT: server.port = 'eighty': expected int, got str"
+
+
+def test_a_missing_config_file_is_an_error_only_when_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert load(environ={}, flags={}) == Settings()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "none.toml", environ={}, flags={})
