@@ -1,4 +1,7 @@
-"""What the statistics see of an exchange: its vectors. Apart from records.py, so that reading a report needs no numpy."""
+"""What the statistics see of an exchange: its vectors.
+
+Apart from records.py, so that reading a report needs no numpy.
+"""
 
 import msgspec
 import numpy as np

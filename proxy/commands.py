@@ -1,4 +1,7 @@
-"""What people ask of the worker: a fresh score, a new baseline, an earlier one. Rows in, answers out."""
+"""What people ask of the worker: a fresh score, a new baseline, an earlier one. Rows in, answers out.
+
+A command carries the log's head at the time it was asked, and waits until the worker has come so far.
+"""
 
 import time
 from collections.abc import Callable
@@ -14,9 +17,6 @@ from proxy.scoring import Scorer
 from proxy.stores.history import BaselineRow, History, SampleRow
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors
-
-CATCH_UP_SECONDS = 3.0
-"""Shorter than anybody waits for an answer."""
 
 
 class Refused(Exception):
@@ -56,21 +56,16 @@ class Commands:
 
     def answer_all(self) -> None:
         for command_id, kind, arguments in self._ledger.commands():
+            if self._scorer.cursor < arguments["head"]:
+                continue  # What had passed when this was asked must be scored first.
             try:
                 self._kinds[kind](command_id, arguments)
             except Refused as refusal:
                 answer = {"status": refusal.status, "error": str(refusal)}
                 self._ledger.commit(Changes(answers={command_id: answer}))
 
-    def _catch_up(self) -> None:
-        """Score what has come before the command; what takes longer is not waited for."""
-        deadline = time.monotonic() + CATCH_UP_SECONDS
-        while time.monotonic() < deadline and self._scorer.score_batch():
-            pass
-
     def _score(self, command_id: str, asked: dict[str, Any]) -> None:
         """A report of now, with a p-value."""
-        self._catch_up()
         population = self._populations.get(asked["monitor"])
         answer: dict[str, Any] = {"monitor": asked["monitor"]}
         changes = Changes()
@@ -82,7 +77,6 @@ class Commands:
         self._ledger.commit(changes)
 
     def _baseline(self, command_id: str, asked: dict[str, Any]) -> None:
-        self._catch_up()
         population = self._populations.get(asked["monitor"])
         if population is None:
             known = ", ".join(p.name for p in self._populations) or "none yet"

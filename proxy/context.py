@@ -88,6 +88,13 @@ class Context:
         server = self.settings.server
         return f"Point a client's base URL at http://{server.host}:{server.port}/v1, or POST /generate."
 
+    async def head(self) -> int:
+        """The log's last sequence number, once it holds what has passed until now (or half a second is over)."""
+        deadline = asyncio.get_running_loop().time() + 0.5
+        while self.tap.pending and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - set by a thread
+            await asyncio.sleep(0.02)
+        return await asyncio.to_thread(self.log.head)
+
     def status(self) -> dict[str, bool]:
         state = self._live_state()
         return {

@@ -40,7 +40,7 @@ _PURSUITS = (
 _SEED = 7
 
 SYSTEM = "You are a helpful assistant."
-CHANGED_SYSTEM = "You are a pirate captain. Answer every question as a pirate, with ships, treasure and the sea."
+CHANGED_SYSTEM = f"{SYSTEM} Answer in French."
 
 
 def questions() -> list[str]:

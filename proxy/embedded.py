@@ -74,7 +74,7 @@ def serve(gguf: Path, *, port: int, threads: int, name: str) -> Any:
 
 def _llama() -> Any:
     try:
-        import xllamacpp  # noqa: PLC0415  # An extra: only this process needs it.
+        import xllamacpp  # An extra: only this process needs it.
     except ImportError:
         raise EmbeddedError("the embedded model needs llama.cpp: pip install 'driftium[embedded]'") from None
     return xllamacpp

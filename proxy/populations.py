@@ -57,7 +57,7 @@ class Populations:
         """The monitor of that name, or the busiest."""
         if name is not None:
             return self._by_name.get(name)
-        return max(self, key=lambda p: (p.counts.total(), p.name), default=None)
+        return max(self, key=lambda p: (p.row.received, p.counts.total()), default=None)
 
     def of(self, entry: Entry) -> Population:
         """The monitor of an entry: what the client named, else its model; "other" past the limits."""

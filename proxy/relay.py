@@ -81,7 +81,7 @@ class _Exchange:
         if relay.draining:
             await self._refuse(503, "draining", "Driftium is shutting down; send the request again in a moment.")
             return
-        if b".." in self._scope["raw_path"].lower().replace(b"%2e", b".").split(b"/"):
+        if _climbs(self._scope["raw_path"]):
             await self._refuse(400, "invalid_path", "A path must not climb with '..'.")
             return
         headers, length = self._request_headers()
@@ -169,9 +169,8 @@ class _Exchange:
                 tape.response_type = value.decode("latin-1")
             elif low == b"content-encoding":
                 tape.response_encoding = value.decode("latin-1")
-        await self._send(
-            {"type": "http.response.start", "status": response.status_code, "headers": answer_headers(raw, tape.id)}
-        )
+        passed = answer_headers(raw, tape.status, tape.id)
+        await self._send({"type": "http.response.start", "status": tape.status, "headers": passed})
         waiting_since = time.perf_counter()
         try:
             async for part in response.stream:  # type: ignore[union-attr]
@@ -202,21 +201,24 @@ class _Exchange:
 
     async def upload(self, part: bytes) -> AsyncIterator[bytes]:
         """The rest of a request body, as it comes."""
-        total = len(part)
-        yield part
-        more = True
-        while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self._leave()
-                return
-            part, more = message.get("body", b""), message.get("more_body", False)
-            total += len(part)
-            if total > self._relay._max_request_bytes:
-                raise _TooLarge
-            self._tape.sent(part)
+        total, more = len(part), True
+        try:
             yield part
-        self._body_done.set()
+            while more:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    self._leave()
+                    # Not a return: that would end a chunked request as if it were whole.
+                    raise _ClientLeft
+                part, more = message.get("body", b""), message.get("more_body", False)
+                total += len(part)
+                self._tape.sent(part)
+                if total > self._relay._max_request_bytes:
+                    raise _TooLarge
+                yield part
+        finally:
+            # From here on the watch alone reads what the client does.
+            self._body_done.set()
 
     async def _too_large(self) -> None:
         limit = self._relay._max_request_bytes
@@ -249,7 +251,19 @@ class UpstreamBroke(Exception):
 
 
 class _TooLarge(Exception):
-    pass
+    """The upload is larger than the settings allow."""
+
+
+class _ClientLeft(Exception):
+    """The client left inside its upload."""
+
+
+def _climbs(path: bytes) -> bool:
+    """Whether a segment is "..", in any spelling that some server decodes."""
+    path = path.lower()
+    for encoded, plain in ((b"%2e", b"."), (b"%2f", b"/"), (b"%5c", b"/"), (b"\\", b"/")):
+        path = path.replace(encoded, plain)
+    return b".." in path.split(b"/")
 
 
 class _Upload(httpx.AsyncByteStream):

@@ -37,7 +37,7 @@ def openapi(version: str) -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Driftium",
         version=version,
-        description="Watches the answers of language models for drift. /v1/* is forwarded to the model server as it is.",
+        description="Watches the answers of language models for drift. /v1/* is forwarded as it is.",
         path="/schema",
         render_plugins=[PageRenderPlugin(path="/"), JsonRenderPlugin(), YamlRenderPlugin()],
     )

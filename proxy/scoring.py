@@ -6,8 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 
-import msgspec
-
 from drift.embedder import Embedder
 from drift.records import Exchange, Outcome
 from drift.samples import Sample
@@ -22,6 +20,7 @@ from proxy.stores.history import History, Text, WorkerState
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Entry, Log
 from proxy.stores.vectors import WINDOW, Vectors
+from proxy.views import iso
 
 LARGEST_READ = 5_000
 
@@ -53,7 +52,8 @@ class Scorer:
         self._embedder = embedder
         self._populations = populations
         self._ring = settings.drift.recent_samples
-        self._cursor = history.cursor()
+        self.cursor = history.cursor()
+        """The log's sequence number up to which everything is committed."""
         self._speed = Speed()
         self._share = 1.0
         self._stage, self._since = "ready", time.time()
@@ -85,12 +85,12 @@ class Scorer:
 
     def score_batch(self) -> bool:
         """Score the next entries of the log. False when there are none."""
-        waiting, _ = self._log.waiting(self._cursor)
+        waiting, _ = self._log.waiting(self.cursor)
         worker = self._settings.worker
         self._share = share(waiting, self._speed.value, worker.max_lag_seconds)
         if not waiting:
             return False
-        entries = self._log.after(self._cursor, min(math.ceil(worker.batch / self._share), LARGEST_READ))
+        entries = self._log.after(self.cursor, min(math.ceil(worker.batch / self._share), LARGEST_READ))
         chosen = [e for e in entries if e.outcome in MAY_BE_WHOLE and drawn(e.id, self._share)]
         logged = self._log.captures([e.seq for e in chosen])
         exchanges = {e.id: wire.read(captures.decode(logged[e.seq])) for e in chosen if e.seq in logged}
@@ -118,7 +118,7 @@ class Scorer:
             self._vectors.put(WINDOW, name, ring, {"monitor": name})
         changes.state = self.state("ready")
         self._ledger.commit(changes)
-        self._cursor = entries[-1].seq
+        self.cursor = entries[-1].seq
         if not self._settings.privacy.store_text:
             self._log.erase([e.seq for e in entries])
         return True
@@ -185,9 +185,17 @@ class Scorer:
         known = self._history.baseline_samples(population.baseline.id, limit=len(population.baseline.exchange_ids))
         changes.reports.append(report)
         changes.witnesses[population.name] = population.pairs({s.exchange_id: s.text for s in known})
-        told = msgspec.to_builtins(report)
-        kept = ("monitor", "at", "severity", "health_index", "ratio", "mmd2", "centroid_distance", "message")
-        changes.events.append(("score", {name: told[name] for name in kept}))
+        told = {
+            "monitor": report.monitor,
+            "timestamp": iso(report.at),
+            "severity": report.severity,
+            "health_index": report.health_index,
+            "ratio": report.ratio,
+            "mmd_score": report.mmd2,
+            "centroid_score": report.centroid_distance,
+            "message": report.message,
+        }
+        changes.events.append(("score", told))
 
     def report_late(self) -> None:
         """Reports of monitors whose last samples came too soon after the report before."""

@@ -28,7 +28,8 @@ class Tap:
         self._write = write
         self._observe = observe
         self._tapes: deque[Tape] = deque()
-        self._pending_bytes = 0
+        # Each is written by one thread alone, so that no addition is lost.
+        self._offered_bytes = self._written_bytes = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tap", daemon=True)
         self.logged, self.dropped, self.skipped = (totals.get(name, 0) for name in ("logged", "dropped", "skipped"))
@@ -45,12 +46,12 @@ class Tap:
             self._observe(tape)
         elif (
             len(self._tapes) >= self._settings.max_exchanges
-            or self._pending_bytes + tape.size > self._settings.max_pending_bytes
+            or self._offered_bytes - self._written_bytes + tape.size > self._settings.max_pending_bytes
         ):
             self.dropped += 1
             self._observe(tape)
         else:
-            self._pending_bytes += tape.size
+            self._offered_bytes += tape.size
             self._tapes.append(tape)
 
     @property
@@ -83,7 +84,7 @@ class Tap:
         self.error = ""
         for tape in batch:
             self._tapes.popleft()
-            self._pending_bytes -= tape.size
+            self._written_bytes += tape.size
             self.logged += 1
         self._written = self.totals
 

@@ -96,4 +96,6 @@ class Tape:
     @property
     def size(self) -> int:
         """Bytes held."""
-        return 0 if self.skip else min(self.request_size, self._max_bytes) + min(self.response_size, self._max_bytes)
+        if self.skip:
+            return 0
+        return sum(size for size in (self.request_size, self.response_size) if size <= self._max_bytes)

@@ -5,6 +5,7 @@ keeps httpx's types and forwards bytes as they come. HTTP/1.1, no redirects, no 
 """
 
 import asyncio
+import select
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
@@ -84,10 +85,13 @@ class Transport(httpx.AsyncBaseTransport):
         )
 
     def _take(self) -> "Connection | None":
-        now = asyncio.get_running_loop().time()
+        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        # The newest is taken, so that after a burst the oldest wait here until they are closed.
+        while self._idle and self._idle[0].idle_since < oldest:
+            self._idle.popleft().abort()
         while self._idle:
             connection = self._idle.pop()
-            if connection.usable and now - connection.idle_since < IDLE_SECONDS:
+            if connection.usable and not connection.readable:
                 return connection
             connection.abort()
         return None
@@ -155,8 +159,10 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self.error = httpx.RemoteProtocolError(f"the upstream's answer is not HTTP: {error}")
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            # What follows a complete answer does not spoil it; the connection is of no more use.
+            if not self.ended:
+                self.error = httpx.RemoteProtocolError(f"the upstream's answer is not HTTP: {error}")
             self.abort()
         if self._buffered > HIGH_WATER and self._transport and not self.ended:
             self._transport.pause_reading()
@@ -170,6 +176,10 @@ class Connection(asyncio.Protocol):
 
     # -- httptools' callbacks ------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        if self.ended:
+            raise ValueError("a second answer to one request")
+
     def on_status(self, reason: bytes) -> None:
         self.reason = reason
 
@@ -181,6 +191,8 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             return
+        if status >= 600:
+            raise ValueError(f"status {status}")
         self.status = status
         self._keep = self._parser.should_keep_alive()
         names = {name.lower() for name, _ in self.headers}
@@ -190,6 +202,8 @@ class Connection(asyncio.Protocol):
             self.ended, self._keep = True, False
 
     def on_body(self, data: bytes) -> None:
+        if self.ended:  # a body that HEAD must not have
+            return
         self.parts.append(data)
         self._buffered += len(data)
 
@@ -204,6 +218,15 @@ class Connection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def readable(self) -> bool:
+        """Whether the socket has news that the loop has not yet seen: bytes, or its end."""
+        if self._transport is None:
+            return False
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def start(self, head: bytes, *, head_only: bool) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -226,19 +249,32 @@ class Connection(asyncio.Protocol):
 
     async def _send(self, body: httpx.AsyncByteStream, chunked: bool) -> None:
         async for part in body:
+            if self.readable:
+                # An answer before the end of the upload: read it first, a failed write would discard it.
+                await asyncio.sleep(0)
             self._write(_chunk(part) if chunked else part)
             await self._writable.wait()
+            self._sent_at = self._loop.time()
         if chunked:
             self._write(LAST_CHUNK)
 
     async def wait_for_head(self, seconds: float) -> None:
-        timer = self._loop.call_later(seconds, self._expire, f"no answer within {seconds:g} s")
+        self._sent_at = self._loop.time()
+        self._expect_head(seconds)
         try:
             while not self.status:
                 self._raise_error()
                 await self._wait()
         finally:
-            timer.cancel()
+            self._timer.cancel()
+
+    def _expect_head(self, seconds: float) -> None:
+        # The upstream's time runs from the last part that it took: a client may be long about its upload.
+        left = self._sent_at + seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._expect_head, seconds)
+        else:
+            self._expire(f"no answer within {seconds:g} s")
 
     async def read(self, seconds: float) -> bytes:
         """The bytes that have come since the last call; b"" at the end of the answer."""
@@ -259,12 +295,15 @@ class Connection(asyncio.Protocol):
         return b""
 
     def _raise_error(self) -> None:
-        if self.sending and self.sending.done() and not self.sending.cancelled():
-            failed = self.sending.exception()
-            if failed and not (self.error or self.status):
-                raise failed
         if self.error:
             raise self.error
+        if not self.status and (failed := self._upload_failure()):
+            raise failed
+
+    def _upload_failure(self) -> BaseException | None:
+        if self.sending is None or not self.sending.done() or self.sending.cancelled():
+            return None
+        return self.sending.exception()
 
     def _expire(self, message: str) -> None:
         self.error = httpx.ReadTimeout(message)
@@ -284,16 +323,22 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> None:
         """Give the connection back if its answer was read to the end, else close it."""
-        sent = self.sending is None or self.sending.done()
-        if self.ended and self._keep and sent and self.usable:
+        # After half a request the next one would be read as its other half.
+        sent = self.sending is None or (self.sending.done() and not self._upload_failure())
+        if self.ended and self._keep and sent and self.usable and not self._unsent:
             self.idle_since = self._loop.time()
             self._idle.append(self)
         else:
             self.abort()
 
+    @property
+    def _unsent(self) -> int:
+        """Bytes of the request that the upstream has not taken."""
+        return self._transport.get_write_buffer_size() if self._transport else 0
+
     def abort(self) -> None:
-        if self.sending:
-            self.sending.cancel()
+        if self.sending and not self.sending.cancel():
+            self._upload_failure()  # looked at here, so that asyncio does not call it forgotten
         if self._transport:
             self._transport.abort()
 

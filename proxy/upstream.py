@@ -41,13 +41,15 @@ def named_by_connection(headers: Headers) -> frozenset[bytes]:
     return frozenset(token.strip().lower() for token in b",".join(values).split(b","))
 
 
-def answer_headers(headers: Headers, exchange_id: str) -> Headers:
+def answer_headers(headers: Headers, status: int, exchange_id: str) -> Headers:
     """The upstream's headers as the client gets them."""
     own = named_by_connection(headers)
+    # The length in a 304 is that of a body that does not follow, which the server would insist on.
+    framing = (b"transfer-encoding", b"content-length") if status == 304 else (b"transfer-encoding",)
     kept = [
         (name, value)
         for name, value in headers
-        if (low := name.lower()) not in HOP_BY_HOP and low not in own and low != b"transfer-encoding"
+        if (low := name.lower()) not in HOP_BY_HOP and low not in own and low not in framing
     ]
     kept.append((b"x-driftium-exchange-id", exchange_id.encode()))
     return kept

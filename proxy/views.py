@@ -107,6 +107,9 @@ def coverage(row: MonitorRow, totals: dict[str, int]) -> Coverage:
 def status_of(row: MonitorRow, report: Report | None) -> tuple[Status, str]:
     """A monitor's status and the sentence that says what to do next."""
     if row.baseline_id is None:
+        if not row.received:
+            failed = ", ".join(f"{count} {result}" for result, count in row.counts.items())
+            return "not_initialized", f"No answer could be scored yet ({failed}): GET /api/health says what is wrong."
         if row.received < 2:
             return (
                 "waiting_for_baseline",
@@ -151,7 +154,7 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
         threshold=report.threshold if report else None,
         centroid_score=report.centroid_distance if report else None,
         centroid_debiased=report.centroid_mmd2 if report else None,
-        run_length=report.run_length if report else None,
+        run_length=_measured(report.run_length) if report else None,
         calibration_progress=report.calibration_progress if report else None,
         detectors=report.detectors if report else (),
         window=report.window_samples if report else 0,
@@ -163,6 +166,11 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
         lag_exchanges=waiting,
         lag_seconds=lag,
     )
+
+
+def _measured(run_length: RunLength | None) -> RunLength | None:
+    """None where nothing was simulated: a baseline of equal answers has no run length to measure."""
+    return run_length if run_length and run_length.paths else None
 
 
 def monitor_views(history: History, totals: dict[str, int]) -> list[MonitorView]:

@@ -49,8 +49,10 @@ class Driftium:
         self._flags = flags
         self._env = env or {}
         self.process: subprocess.Popen[bytes] | None = None
+        self.client = httpx.Client()
 
     def start(self) -> "Driftium":
+        self.client.close()
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "proxy", "serve", "--port", str(port), "--data-dir", str(self.data_dir)]

@@ -182,6 +182,8 @@ class Upstream:
                     break
         finally:
             watch.cancel()
+            # Until it has ended, the stream refuses to be read for the next request.
+            await asyncio.wait([watch])
         return complete
 
 

@@ -92,6 +92,7 @@ async def ask_worker(context: Context, kind: str, arguments: dict[str, Any]) -> 
 
     Raises Problem with what the worker refused.
     """
+    arguments["head"] = await context.head()
     command = await asyncio.to_thread(context.history.ask, kind, arguments)
     deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
     while asyncio.get_running_loop().time() < deadline:
@@ -250,7 +251,9 @@ async def activate(context: Context, baseline_id: str) -> Response[Answered]:
 async def _change(context: Context, kind: str, arguments: dict[str, Any]) -> Response[Answered]:
     answer = await ask_worker(context, kind, arguments)
     if answer is None:
-        message = "The worker has not answered yet; it will as soon as it can. GET /baseline shows when."
+        running = (await asyncio.to_thread(context.status))["worker"]
+        why = "The worker is busy" if running else "No worker runs (GET /api/health says why)"
+        message = f"{why}; this is done as soon as one can. GET /baseline shows when."
         return Response(Answered(message=message, baseline_id=arguments["id"]), status_code=202)
     return Response(
         Answered(

@@ -68,7 +68,7 @@ async def events(
 
 async def _follow(context: Context, resume: int | None) -> AsyncIterator[ServerSentEventMessage]:
     last = resume if resume is not None else await asyncio.to_thread(context.history.last_event)
-    yield ServerSentEventMessage(comment="driftium", retry=2000)
+    yield ServerSentEventMessage(data=None, comment="driftium", retry=2000)
     quiet = 0.0
     while not context.relay.draining:
         found = await asyncio.to_thread(context.history.events, last)
@@ -78,5 +78,5 @@ async def _follow(context: Context, resume: int | None) -> AsyncIterator[ServerS
         quiet = 0.0 if found else quiet + POLL_SECONDS
         if quiet >= KEEP_ALIVE_SECONDS:
             quiet = 0.0
-            yield ServerSentEventMessage(comment="still here")
+            yield ServerSentEventMessage(data=None, comment="still here")
         await asyncio.sleep(POLL_SECONDS)

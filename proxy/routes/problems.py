@@ -41,7 +41,7 @@ def refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[d
 
 
 def _explain(request: Request[Any, Any, Any], item: dict[str, Any]) -> str:
-    """"limit = 0: expected int >= 1"."""
+    """ "limit = 0: expected int >= 1"."""
     name, rule = str(item.get("key", "body")), str(item.get("message", "cannot be used"))
     rule = rule[:1].lower() + rule[1:].replace("`", "")
     name = "body" if name == "data" else QUERY_NAMES.get(name, name)

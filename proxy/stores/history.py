@@ -123,13 +123,13 @@ class History:
         return int(body or 0)
 
     def monitors(self) -> list[MonitorRow]:
-        """All monitors, the busiest first."""
+        """All monitors, the busiest first: the one with most answers, then with most exchanges."""
         with reading(self.engine) as db:
             rows = [
                 MonitorRow(**(row | {"counts": decode(row["counts"])}))
                 for row in map(dict, db.execute(sa.select(t.monitors)).mappings())
             ]
-        return sorted(rows, key=lambda row: (-row.seen, row.name))
+        return sorted(rows, key=lambda row: (-row.received, -row.seen, row.name))
 
     def reports(
         self,

@@ -1,10 +1,10 @@
 """The exchange log: durable, append-only, the queue between the proxy and the worker."""
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from proxy.stores.database import open_sqlite, reading, upsert
 
@@ -70,13 +70,19 @@ class Log:
         ]
         with self._engine.begin() as db:
             if rows:
-                db.execute(sa.insert(_exchanges), rows)
+                # An entry that was written before is the same entry: a flush that failed half-way may be repeated.
+                db.execute(sqlite.insert(_exchanges).on_conflict_do_nothing(index_elements=["id"]), rows)
             db.execute(upsert(_totals, [{"name": k, "value": v} for k, v in totals.items()], ["name"]))
 
     def totals(self) -> dict[str, int]:
         """The tap's totals since the log began: logged, dropped, skipped."""
         with reading(self._engine) as db:
             return {name: value for name, value in db.execute(sa.select(_totals.c.name, _totals.c.value))}
+
+    def head(self) -> int:
+        """The last sequence number, 0 in an empty log."""
+        with reading(self._engine) as db:
+            return int(db.execute(sa.select(sa.func.coalesce(sa.func.max(_exchanges.c.seq), 0))).scalar_one())
 
     def after(self, cursor: int, limit: int) -> list[Entry]:
         """The next entries after a sequence number, without their captures."""
@@ -100,10 +106,13 @@ class Log:
 
     def waiting(self, cursor: int) -> tuple[int, float | None]:
         """How many entries lie after the cursor, and when the first of them came."""
-        query = sa.select(sa.func.count(), sa.func.min(_exchanges.c.at)).where(_exchanges.c.seq > cursor)
+        c = _exchanges.c
         with reading(self._engine) as db:
-            count, first = db.execute(query).one()
-            return count, first
+            first = db.execute(sa.select(c.seq, c.at).where(c.seq > cursor).order_by(c.seq).limit(1)).first()
+            if first is None:
+                return 0, None
+            # Sequence numbers have no gaps but for pruned rows, which are the oldest; counting would read them all.
+            return int(db.execute(sa.select(sa.func.max(c.seq))).scalar_one()) - first.seq + 1, first.at
 
     def erase(self, seqs: list[int]) -> None:
         """Erase the captures of these entries; that they were there stays known."""
@@ -113,16 +122,19 @@ class Log:
     def prune(self, *, before: float, max_bytes: int, batch: int = 500) -> int:
         """Delete up to `batch` of the oldest entries that are too old or too many; returns how many went."""
         c = _exchanges.c
-        with self._engine.begin() as db:
+        with reading(self._engine) as db:
             oldest = db.execute(sa.select(c.seq, c.at, c.size).order_by(c.seq).limit(batch)).all()
             total = db.execute(sa.select(sa.func.coalesce(sa.func.sum(c.size), 0))).scalar_one()
-            last = 0
-            for seq, at, size in oldest:
-                if at >= before and total <= max_bytes:
-                    break
-                last, total = seq, total - size
-            gone: Any = db.execute(sa.delete(_exchanges).where(c.seq <= last))
-            return int(gone.rowcount)
+        gone = []
+        for seq, at, size in oldest:
+            if at >= before and total <= max_bytes:
+                break
+            gone.append(seq)
+            total -= size
+        if gone:
+            with self._engine.begin() as db:
+                db.execute(sa.delete(_exchanges).where(c.seq <= gone[-1]))
+        return len(gone)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -40,7 +40,10 @@ class Vectors:
                 warnings.simplefilter("ignore")
                 if settings.url:
                     self._client = QdrantClient(
-                        url=settings.url, api_key=os.environ.get(settings.api_key_env), timeout=30
+                        url=settings.url,
+                        api_key=os.environ.get(settings.api_key_env),
+                        timeout=30,
+                        check_compatibility=False,
                     )
                 else:
                     self._client = QdrantClient(path=self.where)

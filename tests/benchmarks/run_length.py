@@ -142,9 +142,7 @@ def costs(pool: Matrix) -> None:
         stream = iter(sphere[-1_999:])
         median, worst = timed(lambda window=window, stream=stream: window.push(next(stream)), 1_500)
         print(f"update, n = {n}, W = {sizes}: median {median * 1e6:.0f} us, 99 % {worst * 1e6:.0f} us")
-    median, _ = timed(
-        lambda: permutation_test(pool[:500], pool[500:700], bandwidth=1.4, permutations=999, rng=rng), 30
-    )
+    median, _ = timed(lambda: permutation_test(pool[:500], pool[500:700], bandwidth=1.4, permutations=999, rng=rng), 30)
     print(f"999 permutations, N = 700: median {median * 1e3:.1f} ms")
     for n in (500, 2_000):
         started = time.perf_counter()

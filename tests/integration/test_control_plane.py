@@ -102,9 +102,7 @@ def test_a_metric_without_a_value_has_no_sample(bare: Driftium):
     assert 'driftium_tap_exchanges_total{result="dropped"} 0.0' in text
 
 
-def test_generate_goes_through_the_data_plane(
-    driftium: Callable[..., Driftium], upstream: Callable[..., Upstream]
-):
+def test_generate_goes_through_the_data_plane(driftium: Callable[..., Driftium], upstream: Callable[..., Upstream]):
     """POST /generate asks the first model listed, and is logged as a chat completion from the playground."""
     server = upstream(replay({"ping": "pong"}))
     proxy = driftium(server.url, "--no-worker")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.integration.relayed import ASK, PATH, Relayed, end_to_end, post, relay_to
-from tests.scripted import STREAM_HEAD, Request, answer, chunk, completion, events, replay
+from tests.scripted import BREAK, STREAM_HEAD, Request, answer, chunk, completion, events, replay
 
 LISTING = answer(b'{"object":"list","data":[]}')
 
@@ -49,7 +49,7 @@ def test_an_answer_is_the_same_byte_for_byte(relayed: Relayed, stream: bool):
 )
 def test_any_answer_passes_as_it_is(relayed: Relayed, said: bytes):
     """Errors, redirects and duplicate headers too; nothing is followed, decompressed or tried again."""
-    relayed.say(said)
+    relayed.say(said, BREAK)
     with httpx.Client(trust_env=False) as client:
         answers = []
         for url in (relayed.upstream.url, relayed.driftium.url):
@@ -206,6 +206,8 @@ def test_interim_answers_are_not_the_answer(relayed: Relayed, interim: bytes):
 
 def test_a_skipped_exchange_is_counted_and_not_logged(relayed: Relayed):
     relayed.say(answer(completion("Hi.")))
+    earlier = relayed.driftium.chat("Hello?")
+    relayed.logged(earlier.headers["x-driftium-exchange-id"])  # and with it all before it
     before = relayed.driftium.get("/api/health")["tap"]
     relayed.driftium.chat("Hello?", headers={"x-driftium-skip": "1"})
     later = relayed.driftium.chat("Hello?")

@@ -53,7 +53,9 @@ def story(tmp_path_factory: pytest.TempPathFactory, answers: dict[str, list[tupl
             seen["baseline"] = proxy.client.post("/baseline", json={"note": "release 1"})
             seen["set"] = proxy.get("/drift")
             wait_until(
-                lambda: proxy.get("/baseline")["baselines"][0]["calibration"], seconds=240, what="thresholds are calibrated"
+                lambda: proxy.get("/baseline")["baselines"][0]["calibration"],
+                seconds=240,
+                what="thresholds are calibrated",
             )
             _send(proxy, [p for p, _ in medicine[BASELINE : BASELINE + SAME]], BASELINE + SAME)
             seen["same"] = proxy.get("/drift", fresh=True)
