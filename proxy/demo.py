@@ -64,10 +64,12 @@ class Stage(msgspec.Struct, frozen=True):
 
 def tell(settings: Settings, data_dir: str | None, *, keep: bool) -> int:
     """Tell the story; returns 0 when it came out right, 1 when not, 4 without the model."""
-    console = Console(highlight=False)
+    # Not wrapped: an address must stay in one piece.
+    console = Console(highlight=False, soft_wrap=True)
     # A terminal that is closed, or a supervisor, ends it as cleanly as Ctrl-C does.
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         with _folder(data_dir) as folder:
             return _tell(console, settings, folder, keep=keep)
@@ -95,7 +97,7 @@ def _folder(data_dir: str | None) -> Iterator[Path]:
 
 def _tell(console: Console, settings: Settings, folder: Path, *, keep: bool) -> int:
     began = time.monotonic()
-    console.print(_INTRODUCTION.format(baseline=BASELINE, stage=STAGE), soft_wrap=True)
+    console.print(_INTRODUCTION.format(baseline=BASELINE, stage=STAGE))
     with _progress(console) as progress:
         task = progress.add_task("fetching the small model (93 MB)", total=100)
         gguf = weights(settings, lambda fraction: progress.update(task, completed=round(100 * fraction)))
@@ -106,7 +108,7 @@ def _tell(console: Console, settings: Settings, folder: Path, *, keep: bool) -> 
             right = _conclude(console, server, stages, time.monotonic() - began)
         except DemoFailed:
             for line in server.last_words():
-                console.print(line, style="dim", markup=False, soft_wrap=True)
+                console.print(line, style="dim", markup=False)
             raise
         if keep:
             _keep(console, server)
@@ -131,9 +133,7 @@ def _start(console: Console, server: Server) -> str:
     with _progress(console) as progress:
         task = progress.add_task("starting Driftium", total=None)
         model = server.wait_for_model(lambda what: progress.update(task, description=what))
-    console.print(
-        f"Driftium listens at {server.url} with {escape(model)} behind it ({_since(began)}).\n", soft_wrap=True
-    )
+    console.print(f"Driftium listens at {server.url} with {escape(model)} behind it ({_since(began)}).\n")
     return model
 
 
@@ -141,20 +141,20 @@ def _stages(console: Console, server: Server, model: str) -> list[Stage]:
     """Ask, let it be scored, and look: three times."""
     every = questions()
     before = server.scored(model)
-    console.print(f'[bold]1. Baseline.[/] System prompt: "{SYSTEM}"', soft_wrap=True)
+    console.print(f'[bold]1. Baseline.[/] System prompt: "{SYSTEM}"')
     _ask(console, server, model, SYSTEM, every[:BASELINE], before)
     # The last ones: a kept data folder may hold answers of an earlier demo.
     made = server.post("/baseline", {"monitor": model, "last": BASELINE, "note": "driftium demo"})
-    console.print(f"  POST /baseline: {escape(made['message'])}\n", soft_wrap=True)
+    console.print(f"  POST /baseline: {escape(made['message'])}\n")
     stages = [Stage("baseline", BASELINE, server.get("/drift", monitor=model))]
 
     console.print("[bold]2. More of the same.[/] Other questions of the same kind, the same system prompt.")
     _ask(console, server, model, SYSTEM, every[BASELINE : BASELINE + STAGE], before + BASELINE)
     stages.append(_look(console, server, model, "same kind"))
     if stages[-1].drift["provisional"]:
-        console.print(_PROVISIONAL.format(window=WINDOW), soft_wrap=True)
+        console.print(_PROVISIONAL.format(window=WINDOW))
 
-    console.print(f'[bold]3. A change.[/] System prompt: "{CHANGED_SYSTEM}"', soft_wrap=True)
+    console.print(f'[bold]3. A change.[/] System prompt: "{CHANGED_SYSTEM}"')
     changed = every[BASELINE + STAGE : BASELINE + 2 * STAGE]
     _ask(console, server, model, CHANGED_SYSTEM, changed, before + BASELINE + STAGE)
     stages.append(_look(console, server, model, "changed prompt"))
@@ -190,14 +190,14 @@ def _look(console: Console, server: Server, model: str, name: str) -> Stage:
     if drift["severity"] is None:
         raise DemoFailed(f"there is no severity after stage {name!r}: {drift['message']}")
     console.print(
-        f"  GET /drift: {_severity(drift)}, health {drift['health_index']:.0f} of 100. {escape(drift['message'])}\n",
-        soft_wrap=True,
+        f"  GET /drift: {_coloured(drift['severity'])}" + (" (provisional)" if drift["provisional"] else "") + ", "
+        f"health {drift['health_index']:.0f} of 100\n  {escape(drift['message'])}\n"
     )
     return Stage(name, STAGE, drift)
 
 
-def _severity(drift: dict[str, Any]) -> str:
-    return f"[{_COLOUR[drift['severity']]}]{drift['severity']}[/]" + (" (provisional)" if drift["provisional"] else "")
+def _coloured(severity: str) -> str:
+    return f"[{_COLOUR[severity]}]{severity}[/]"
 
 
 # -- the end of the story --------------------------------------------------------------------------
@@ -211,16 +211,14 @@ def _conclude(console: Console, server: Server, stages: list[Stage], seconds: fl
         scores = ["-"] * 5
         if drift["severity"]:
             numbers = [f"{drift[name]:.4f}" for name in ("mmd_score", "threshold")] + [f"{drift['ratio']:.2f}"]
-            scores = [*numbers, _severity(drift), f"{drift['health_index']:.0f}"]
+            scores = [*numbers, _coloured(drift["severity"]), f"{drift['health_index']:.0f}"]
         table.add_row(stage.name, str(stage.answers), *scores)
     console.print(table)
-    console.print(
-        f"  of the last {WINDOW} answers each; ratio = MMD² / alarm line, and drift from 1 on\n", soft_wrap=True
-    )
+    console.print(f"  of the last {WINDOW} answers each; ratio = MMD² / alarm line, and drift from 1 on\n")
     _show_witness(console, server)
     console.print("Where to look:")
     for path in ("/drift", "/samples?order=witness", "/metrics", "/drift/history"):
-        console.print(f"  {server.url}{path}", soft_wrap=True)
+        console.print(f"  {server.url}{path}")
     _, same, changed = stages
     right = bool(same.drift["severity"] == Severity.LOW)
     if not right:
@@ -245,12 +243,12 @@ def _show_witness(console: Console, server: Server) -> None:
     rows = (("baseline", "baseline_prompt"), ("", "baseline"), ("now", "prompt"), ("", "current"))
     for label, field in rows:
         text = textwrap.shorten(pair[field], 150, placeholder=" ...")
-        console.print(f"  {label:<9} {text}" if label else f"  {'':<9} > {text}", markup=False, soft_wrap=True)
+        console.print(f"  {label:<9} {text}" if label else f"  {'':<9} > {text}", markup=False)
     console.print()
 
 
 def _keep(console: Console, server: Server) -> None:
-    console.print(f"\n{server.url} keeps serving until Ctrl-C.", soft_wrap=True)
+    console.print(f"\n{server.url} keeps serving until Ctrl-C.")
     with contextlib.suppress(KeyboardInterrupt):
         server.process.wait()
 

@@ -88,7 +88,7 @@ class _Exchange:
         if length > relay._max_request_bytes:
             await self._too_large()
             return
-        first = await self._receive()
+        first: Any = await self._receive()
         if first["type"] == "http.disconnect":
             tape.outcome = Outcome.CLIENT_CLOSED
             return
@@ -180,7 +180,7 @@ class _Exchange:
                 waiting_since = time.perf_counter()
         except httpx.TransportError as error:
             tape.outcome, tape.error = Outcome.UPSTREAM_ERROR, str(error)
-            # The client's stream must break as the upstream's did: the server cuts a connection whose application raises.
+            # The client's stream must break as the upstream's did: the server cuts off an application that raises.
             raise UpstreamBroke(str(error)) from None
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         if tape.status >= 400:
@@ -205,7 +205,7 @@ class _Exchange:
         try:
             yield part
             while more:
-                message = await self._receive()
+                message: Any = await self._receive()
                 if message["type"] == "http.disconnect":
                     self._leave()
                     # Not a return: that would end a chunked request as if it were whole.

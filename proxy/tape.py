@@ -27,8 +27,8 @@ class Tape:
     __slots__ = (
         "_max_bytes",
         "at",
-        "endpoint",
         "ended",
+        "endpoint",
         "error",
         "first_chunk",
         "id",

@@ -30,7 +30,9 @@ Script = Callable[[Request], AsyncIterator[bytes]]
 """Yields the bytes of an answer, head included; a script that ends early leaves the answer incomplete."""
 
 
-def answer(body: bytes, *, status: str = "200 OK", headers: tuple[str, ...] = (), kind: str = "application/json") -> bytes:
+def answer(
+    body: bytes, *, status: str = "200 OK", headers: tuple[str, ...] = (), kind: str = "application/json"
+) -> bytes:
     lines = [f"HTTP/1.1 {status}", f"content-type: {kind}", f"content-length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
@@ -39,7 +41,9 @@ def completion(text: str, model: str = "replay") -> bytes:
     """A chat completion that says `text`."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 10, "completion_tokens": len(text.split()), "total_tokens": 10 + len(text.split())}
-    return json.dumps({"id": "c-1", "object": "chat.completion", "model": model, "choices": [choice], "usage": usage}).encode()
+    return json.dumps(
+        {"id": "c-1", "object": "chat.completion", "model": model, "choices": [choice], "usage": usage}
+    ).encode()
 
 
 def events(text: str, model: str = "replay") -> list[bytes]:

@@ -197,7 +197,9 @@ def test_headers_and_events_pass_as_they_come(relayed: Relayed):
         assert list(parts) == []
 
 
-@pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"])
+@pytest.mark.parametrize(
+    "interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"]
+)
 def test_interim_answers_are_not_the_answer(relayed: Relayed, interim: bytes):
     relayed.say(interim, interim + answer(completion("Hi.")))
     through = relayed.driftium.chat("Hello?")
@@ -224,7 +226,9 @@ def test_requests_are_counted_by_endpoint_and_model(relayed: Relayed):
     failed = relayed.driftium.chat("Hello?", model="never-seen")
     relayed.logged(failed.headers["x-driftium-exchange-id"])
     text = relayed.driftium.client.get("/metrics").text
-    labels = 'driftium_requests_total{{code="{}",endpoint="chat/completions",model="{}",outcome="{}",stream="false"}} 1.0'
+    labels = (
+        'driftium_requests_total{{code="{}",endpoint="chat/completions",model="{}",outcome="{}",stream="false"}} 1.0'
+    )
     assert labels.format(200, "seen", "complete") in text
     assert 'model="other",outcome="http_error"' in text
     assert "never-seen" not in text

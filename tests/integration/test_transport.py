@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from proxy.transport import HIGH_WATER, Transport, Whole
+from proxy.connection import HIGH_WATER
+from proxy.transport import Transport, Whole
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -51,15 +52,13 @@ async def serving(serve: Serve, **settings: float) -> AsyncIterator[tuple[Server
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (the condition is a peer's, which sets no event)
             await asyncio.sleep(0.01)
 
 
 async def ask(transport: Transport, url: httpx.URL, body: httpx.AsyncByteStream | None = None, **headers: str) -> bytes:
     """The body of the answer; the connection is given back."""
-    request = httpx.Request(
-        "POST", url, headers=headers, stream=body or Whole(b""), extensions={"target": b"/v1/x"}
-    )
+    request = httpx.Request("POST", url, headers=headers, stream=body or Whole(b""), extensions={"target": b"/v1/x"})
     response = await transport.handle_async_request(request)
     try:
         return b"".join([part async for part in response.stream])

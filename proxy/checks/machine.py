@@ -1,0 +1,191 @@
+"""This machine: its port, disk, databases, vector store and clock."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import socket
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from proxy.checks import ASK_SECONDS, Finding
+from proxy.config import Settings
+from proxy.stores import history, log
+
+CHECK_SECONDS = 2.0
+"""Longest that one database is read: a log of 1 GiB would take a minute."""
+
+WARN_BYTES, FULL_BYTES = 2**30, 100 * 2**20
+CLOCK_SECONDS = 60.0
+
+
+def port(settings: Settings) -> Iterable[Finding]:
+    host, number = settings.server.host, settings.server.port
+    where = f"{host}:{number}"
+    try:
+        _bind(host, number)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            yield _occupied(host, number)
+        elif error.errno == errno.EACCES:
+            yield Finding(
+                "error", "port", f"{where} needs the rights of root", "choose a port from 1024 on with --port"
+            )
+        else:
+            mend = "choose an address of this machine: --host 127.0.0.1"
+            yield Finding("error", "port", f"{where} cannot be used: {error.strerror or error}", mend)
+        return
+    yield Finding("ok", "port", f"{where} is free")
+
+
+def _bind(host: str, number: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind((host, number))
+
+
+def _occupied(host: str, number: int) -> Finding:
+    here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    url, told = f"http://{here}:{number}", None
+    with contextlib.suppress(httpx.HTTPError, ValueError):
+        told = httpx.get(f"{url}/api/health", timeout=ASK_SECONDS, trust_env=False).json()
+    if isinstance(told, dict) and {"version", "worker", "tap"} <= told.keys():
+        return Finding("ok", "port", f"a Driftium {told['version']} serves at {url}; its status is {told['status']}")
+    for other in range(number + 1, min(number + 100, 2**16)):
+        with contextlib.suppress(OSError):
+            _bind(host, other)
+            return Finding(
+                "error", "port", f"{host}:{number} is in use by another program", f"driftium serve --port {other}"
+            )
+    return Finding("error", "port", f"{host}:{number} is in use by another program", "choose another with --port")
+
+
+def data_folder(settings: Settings) -> Iterable[Finding]:
+    part, folder = "data folder", settings.data_dir
+    place = _existing(folder)
+    other = "choose another with --data-dir or data.dir"
+    if not place.is_dir():
+        yield Finding("error", part, f"{folder}: {place} is a file", other)
+        return
+    if not os.access(place, os.W_OK | os.X_OK):
+        yield Finding(
+            "error", part, f"{place} cannot be written", f"give this user the right to write there, or {other}"
+        )
+        return
+    free = shutil.disk_usage(place).free
+    found = f"{folder}, {free / 2**30:.1f} GiB free" + ("" if place == folder else "; made at the first start")
+    mend = "make room there, lower log.max_bytes, or " + other
+    yield (
+        Finding("error" if free < FULL_BYTES else "warning", part, found, mend)
+        if free < WARN_BYTES
+        else Finding("ok", part, found)
+    )
+
+
+def _existing(path: Path) -> Path:
+    """The path, or what there is of the way to it."""
+    return next(place for place in (path, *path.parents) if os.path.lexists(place))
+
+
+def databases(settings: Settings) -> Iterable[Finding]:
+    for name in (log.FILE, history.FILE):
+        path = settings.data_dir / name
+        if path.is_file():
+            yield _database(path)
+
+
+def _database(path: Path) -> Finding:
+    part, mend = "database", f"stop Driftium and move {path} away with its -wal and -shm; a new one is made"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=ASK_SECONDS)) as db:
+            until = time.monotonic() + CHECK_SECONDS
+            db.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+            said = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        if "interrupted" in str(error):
+            return Finding("ok", part, f"{path} opens; it is too large to be read through here")
+        return Finding("error", part, f"{path} cannot be opened: {error}", mend)
+    except sqlite3.DatabaseError as error:
+        said = str(error)
+    if said != "ok":
+        return Finding("error", part, f"{path} is damaged: {said.splitlines()[0]}", mend)
+    return Finding("ok", part, f"{path} is sound")
+
+
+def vector_store(settings: Settings) -> Iterable[Finding]:
+    part, wanted = "vector store", settings.vector_store
+    if not wanted.url:
+        yield _local_vectors(settings.data_dir / "vectors")
+        return
+    key = os.environ.get(wanted.api_key_env)
+    url = wanted.url.rstrip("/")
+    mend = "start Qdrant there, correct vector_store.url, or leave it empty: vectors then lie in the data folder"
+    try:
+        answer = httpx.get(
+            f"{url}/collections", headers={"api-key": key} if key else {}, timeout=ASK_SECONDS, trust_env=False
+        )
+        collections = [one["name"] for one in answer.json()["result"]["collections"]] if answer.is_success else []
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+        yield Finding("error", part, f"no Qdrant answers at {url} ({error})", mend)
+        return
+    if answer.status_code in (401, 403):
+        yield Finding("error", part, f"Qdrant at {url} refuses the key", f"export {wanted.api_key_env}=KEY")
+    elif answer.is_error:
+        yield Finding("error", part, f"{url} answers with status {answer.status_code}", mend)
+    else:
+        yield Finding("ok", part, f"Qdrant at {url} answers; it has {len(collections)} collections")
+
+
+def _local_vectors(folder: Path) -> Finding:
+    if not os.path.lexists(folder):
+        return Finding("ok", "vector store", f"{folder}; made at the first start")
+    try:
+        json.loads((folder / "meta.json").read_text("utf-8"))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        mend = f"move {folder} away; the baselines need to be set anew"
+        return Finding("error", "vector store", f"{folder} cannot be read: {error}", mend)
+    return Finding("ok", "vector store", str(folder))
+
+
+def clock(settings: Settings) -> Iterable[Finding]:
+    part, mend = "clock", "set the clock: timedatectl set-ntp true"
+    year = datetime.now(UTC).year
+    if not 2025 <= year < 2100:
+        yield Finding("error", part, f"this machine's clock says that it is the year {year}", mend)
+        return
+    steady, wall = time.monotonic(), time.time()
+    time.sleep(0.2)
+    jump = abs((time.time() - wall) - (time.monotonic() - steady))
+    if jump > 0.1:
+        yield Finding(
+            "warning", part, f"the clock moved by {jump:.1f} s within 0.2 s", "let one service set it, not two"
+        )
+        return
+    away = _disk_clock_away(_existing(settings.data_dir))
+    if away > CLOCK_SECONDS:
+        found = f"the clock of the data folder's disk is {away:.0f} s away from this machine's"
+        yield Finding("warning", part, found, f"set both by one time server; here: {mend.partition(': ')[2]}")
+        return
+    yield Finding("ok", part, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+
+
+def _disk_clock_away(folder: Path) -> float:
+    """How far, in seconds, the clock of a folder's disk is; 0 where nothing can be written."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # A network disk stamps with its own clock what is written, not what is opened.
+            file.write(b".")
+            file.flush()
+            return abs(os.fstat(file.fileno()).st_mtime - time.time())
+    except OSError:
+        return 0.0

