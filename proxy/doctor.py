@@ -55,4 +55,4 @@ def _show(console: Console, finding: Finding) -> None:
 def _verdict(errors: int, warnings: int) -> str:
     if errors:
         return f"{errors} to mend before Driftium works; then run driftium doctor again."
-    return "Driftium can start: driftium serve" + (f" ({warnings} warnings)" if warnings > 1 else "")
+    return "Driftium can start." + (f" Warnings: {warnings}." if warnings else "")

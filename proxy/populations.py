@@ -9,7 +9,7 @@ import structlog
 
 from drift.baseline import make_baseline
 from drift.policy import Policy
-from drift.records import Outcome, Report
+from drift.records import Report
 from drift.semantic.calibration import Calibration, calibrate
 from proxy.config import Settings
 from proxy.population import Population
@@ -59,16 +59,18 @@ class Populations:
             return self._by_name.get(name)
         return max(self, key=lambda p: (p.row.received, p.counts.total()), default=None)
 
-    def of(self, entry: Entry) -> Population:
-        """The monitor of an entry: what the client named, else its model; "other" past the limits."""
+    def of(self, entry: Entry, *, answered: bool) -> Population:
+        """The monitor of an entry: what the client named, else its model; "other" past the limits.
+
+        Only an answer makes a name known: failures can name anything.
+        """
         name = _clean(entry.monitor or "") or _clean(entry.model) or "unnamed"
         limits = self._settings.monitors
         if entry.monitor is not None and limits.allow and name not in limits.allow:
             name = OTHER
         if name not in self._by_name and name != OTHER:
             full = len(self._by_name) - (OTHER in self._by_name) >= limits.max
-            if full or entry.outcome != Outcome.COMPLETE:
-                # Only an answer makes a name known: failures can name anything.
+            if full or not answered:
                 name = OTHER
         if name not in self._by_name:
             row = MonitorRow(

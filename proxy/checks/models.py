@@ -20,7 +20,7 @@ def upstream(settings: Settings) -> Iterable[Finding]:
         return
     try:
         answer = httpx.get(f"{url}/v1/models", timeout=ASK_SECONDS, trust_env=False)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         mend = "start Ollama (ollama serve), name another server with --upstream URL, or use driftium serve --embedded"
         yield Finding("error", part, f"no model server answers at {url} ({error})", mend)
         return
@@ -35,27 +35,34 @@ def upstream(settings: Settings) -> Iterable[Finding]:
 
 
 def _models(settings: Settings, url: str, answer: httpx.Response) -> Finding:
-    models, pull = _listed(answer), "a model that it lists"
-    server = "the server"
-    if _is_ollama(url):
-        import ollama  # Half a second that only Ollama's users wait.
-
-        server, pull = "Ollama", "a model that it lists, or: ollama pull NAME"
-        with contextlib.suppress(ollama.ResponseError, httpx.HTTPError):
-            listed = ollama.Client(host=url, timeout=ASK_SECONDS, trust_env=False).list().models
-            models = [str(model.model) for model in listed]
+    part, wanted = "upstream", settings.upstream.default_model
+    if ollama := _is_ollama(url):
+        models, server, load = _pulled(url), "Ollama", f"ollama pull {wanted or 'smollm2:135m'}"
+    else:
+        models, server, load = _listed(answer), "the server", "load a model in it"
     if not models:
-        mend = "ollama pull smollm2:135m" if server == "Ollama" else "load a model in it"
-        return Finding("warning", "upstream", f"{server} at {url} answers, and lists no model", mend)
-    wanted = settings.upstream.default_model
+        return Finding("warning", part, f"{server} at {url} answers, and has no model", load)
     shown = ", ".join(models[:5]) + (f" and {len(models) - 5} more" if len(models) > 5 else "")
     # Ollama's names have a tag, which requests may leave out.
     if wanted and wanted not in models and f"{wanted}:latest" not in models:
-        mend = f"ollama pull {wanted}" if server == "Ollama" else f"set upstream.default_model to {pull}"
-        return Finding(
-            "warning", "upstream", f"{url} does not have upstream.default_model {wanted}; it has {shown}", mend
-        )
-    return Finding("ok", "upstream", f"{server} at {url} has {shown}")
+        found = f"{server} at {url} does not have upstream.default_model, {wanted}; it has {shown}"
+        return Finding("warning", part, found, load if ollama else "set upstream.default_model to one that it has")
+    return Finding("ok", part, f"{server} at {url} has {shown}")
+
+
+def _is_ollama(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError, ValueError, TypeError):
+        return "version" in httpx.get(f"{url}/api/version", timeout=ASK_SECONDS, trust_env=False).json()
+    return False
+
+
+def _pulled(url: str) -> list[str]:
+    import ollama  # Half a second that only Ollama's users wait.
+
+    with contextlib.suppress(ollama.ResponseError, httpx.HTTPError, ConnectionError):
+        listed = ollama.Client(host=url, timeout=ASK_SECONDS, trust_env=False).list()
+        return [str(model.model) for model in listed.models]
+    return []
 
 
 def _listed(answer: httpx.Response) -> list[str]:
@@ -63,12 +70,6 @@ def _listed(answer: httpx.Response) -> list[str]:
         return [str(model["id"]) for model in answer.json()["data"]]
     except (ValueError, KeyError, TypeError):
         return []
-
-
-def _is_ollama(url: str) -> bool:
-    with contextlib.suppress(httpx.HTTPError, ValueError, TypeError):
-        return "version" in httpx.get(f"{url}/api/version", timeout=ASK_SECONDS, trust_env=False).json()
-    return False
 
 
 def embedder(settings: Settings) -> Iterable[Finding]:
@@ -116,9 +117,8 @@ def embedded(settings: Settings) -> Iterable[Finding]:
         if _is_gguf(Path(given)):
             yield Finding("ok", part, f"llama.cpp with {given}")
         else:
-            yield Finding(
-                "error", part, f"embedded.gguf = {given}: no such GGUF file", "correct embedded.gguf, or leave it empty"
-            )
+            mend = "correct embedded.gguf, or leave it empty"
+            yield Finding("error", part, f"embedded.gguf = {given}: there is no such GGUF file", mend)
     elif found := find_gguf(settings.data_dir):
         yield Finding("ok", part, f"llama.cpp with {found}")
     elif importlib.util.find_spec("pip"):

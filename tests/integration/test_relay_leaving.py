@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.conftest import wait_until
 from tests.integration.relayed import ASK, CLOSE_SECONDS, Relayed, post, relay_to
 from tests.scripted import STREAM_HEAD, Request, answer, chunk, completion, early, events, replay
 
@@ -76,14 +77,8 @@ def test_half_an_upload_never_looks_whole(relayed: Relayed, chunked: bool):
         client.sendall(head)
         for _ in range(3):
             client.sendall(chunk(b"x" * 9999) if chunked else b"x" * 9999)
-            time.sleep(0.02)  # so that the parts arrive one by one
 
-    def logged() -> bool:
-        return relayed.driftium.get("/api/health")["tap"]["logged"] == before + 1
-
-    deadline = time.monotonic() + 5
-    while not logged():
-        assert time.monotonic() < deadline
+    wait_until(lambda: relayed.driftium.get("/api/health")["tap"]["logged"] == before + 1, seconds=5)
     assert not any(r.header("x-request-id") == "half" for r in relayed.upstream.requests)
 
 

@@ -12,10 +12,7 @@ from drift.errors import EmbedderUnavailable
 
 @pytest.fixture(scope="module")
 def weights():
-    try:
-        return find_weights()
-    except EmbedderUnavailable as error:
-        pytest.skip(str(error))
+    return find_weights()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,168 @@
+"""What the worker makes of the log: each exchange is counted under one result, and only answers are scored."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from drift.embedder import Embedder, find_weights
+from drift.policy import Policy
+from drift.records import Outcome
+from proxy.capture import Capture, encode
+from proxy.config import Data, Monitors, Privacy, Settings
+from proxy.config import Worker as WorkerSettings
+from proxy.populations import Populations
+from proxy.scoring import Scorer
+from proxy.stores.history import History, open_history
+from proxy.stores.ledger import Ledger
+from proxy.stores.log import Entry, Log, open_log
+from proxy.stores.vectors import Vectors
+from proxy.tape import exchange_id
+from tests.scripted import completion
+
+SECRET = "the launch code is 0000"
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder(find_weights(), threads=1)
+
+
+class Bench:
+    """A scorer with real stores in a folder, and a log to fill by hand."""
+
+    def __init__(self, folder: Path, embedder: Embedder, settings: Settings):
+        self.settings = msgspec.structs.replace(settings, data=Data(dir=str(folder)))
+        self.log: Log = open_log(folder)
+        self.history: History = open_history(folder)
+        self.vectors = Vectors(self.settings.vector_store, folder, embedder.dimension)
+        ledger = Ledger(self.history, self.settings.history, self.settings.drift.recent_samples)
+        populations = Populations(self.settings, Policy(), self.history, self.vectors, embedder.encoder)
+        self.scorer = Scorer(self.settings, self.history, ledger, self.log, self.vectors, embedder, populations)
+        self._sent = 0
+
+    def add(
+        self,
+        *,
+        model: str = "m",
+        monitor: str | None = None,
+        outcome: Outcome = Outcome.COMPLETE,
+        body: bytes | None = None,
+    ) -> str:
+        self._sent += 1
+        name = exchange_id(1.8e9 + self._sent)
+        request = json.dumps({"model": model, "messages": [{"role": "user", "content": "What is it?"}]}).encode()
+        capture = Capture(
+            id=name,
+            at=1.8e9 + self._sent,
+            endpoint="chat/completions",
+            monitor=monitor,
+            status=200,
+            request_type="application/json",
+            request=request,
+            response_type="application/json",
+            response=completion(SECRET, model) if body is None else body,
+            duration_seconds=0.1,
+            outcome=outcome,
+        )
+        entry = Entry(id=name, at=capture.at, monitor=monitor, model=model, outcome=outcome, capture=encode(capture))
+        self.log.append([entry], {"logged": self._sent})
+        return name
+
+    def score(self) -> dict[str, dict[str, int]]:
+        while self.scorer.score_batch():
+            pass
+        return {row.name: row.counts for row in self.history.monitors()}
+
+    def close(self) -> None:
+        self.vectors.close()
+        self.log.close()
+        self.history.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, embedder: Embedder) -> Iterator[Bench]:
+    settings = Settings(monitors=Monitors(max=2), privacy=Privacy(store_text=False))
+    bench = Bench(tmp_path, embedder, settings)
+    yield bench
+    bench.close()
+
+
+def test_each_exchange_is_counted_under_one_result_and_only_answers_are_scored(bench: Bench):
+    bench.add()
+    for outcome in (
+        Outcome.TRUNCATED,
+        Outcome.UPSTREAM_ERROR,
+        Outcome.HTTP_ERROR,
+        Outcome.TOO_LARGE,
+        Outcome.CLIENT_CLOSED,
+    ):
+        bench.add(outcome=outcome, body=b"{")
+    bench.add(body=completion("ok")[:-20])
+    bench.log.erase([seq.seq for seq in bench.log.after(6, 1)])
+    bench.add(body=b"<html>not an answer</html>")
+    assert bench.score() == {
+        "m": {
+            "scored": 1,
+            "truncated": 1,
+            "upstream_error": 2,
+            "http_error": 1,
+            "too_large": 1,
+            "client_closed": 1,
+            "erased": 1,
+        }
+    }
+
+
+def test_a_client_that_closes_at_the_last_byte_has_its_whole_answer(bench: Bench):
+    bench.add(outcome=Outcome.CLIENT_CLOSED)
+    assert bench.score() == {"m": {"scored": 1}}
+
+
+def test_names_are_known_after_an_answer_and_at_most_so_many(bench: Bench):
+    """With two places, the third name and whatever only failed share the monitor "other"."""
+    bench.add(model="failed", outcome=Outcome.HTTP_ERROR)
+    for model in ("a", "b", "c"):
+        bench.add(model=model)
+    bench.add(model="a", monitor="c")
+    assert bench.score() == {
+        "a": {"scored": 1},
+        "b": {"scored": 1},
+        "other": {"http_error": 1, "scored": 2},
+    }
+
+
+def test_hostile_names_lose_their_control_characters_and_their_length(bench: Bench):
+    bench.add(monitor="a\x00b\n" + "c" * 500)
+    (name,) = bench.score()
+    assert name == "ab" + "c" * 98
+
+
+def test_without_store_text_no_text_is_left_anywhere(bench: Bench, tmp_path: Path):
+    bench.add()
+    bench.score()
+    assert bench.history.samples("m", limit=1)[0].text.response == ""
+    bench.close()
+    for file in tmp_path.rglob("*"):
+        if file.is_file() and not file.name.endswith(("-wal", "-shm")):
+            assert SECRET.encode() not in file.read_bytes(), file
+
+
+def test_a_backlog_that_cannot_be_held_is_sampled_and_the_rest_counted(tmp_path: Path, embedder: Embedder):
+    """What is not drawn is counted as sampled_out; what is drawn follows from the ids alone."""
+    settings = Settings(worker=WorkerSettings(max_lag_seconds=2.0, batch=4))
+    bench = Bench(tmp_path, embedder, settings)
+    bench.add()
+    bench.score()
+    for _ in range(3_000):
+        bench.add()
+    counts = bench.score()["m"]
+    assert sum(counts.values()) == 3_001
+    assert counts["sampled_out"] > counts["scored"]
+    drawn = [row.at for row in bench.history.samples("m", limit=2_000)]
+    late = sum(at > 1.8e9 + 1_500 for at in drawn)
+    assert abs(late - len(drawn) / 2) < 4 * math.sqrt(len(drawn)) / 2, "no part of the backlog is favoured"
+    bench.close()
