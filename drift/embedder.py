@@ -82,7 +82,10 @@ class Embedder:
         try:
             import torch
             from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging as transformers_logging
 
+            # A local file loads in a moment: a progress bar is noise in a server's log.
+            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             if threads is not None:
                 torch.set_num_threads(threads)
             chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device

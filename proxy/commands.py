@@ -17,6 +17,7 @@ from proxy.scoring import Scorer
 from proxy.stores.history import BaselineRow, History, SampleRow
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors
+from proxy.views import counted
 
 
 class Refused(Exception):
@@ -84,7 +85,7 @@ class Commands:
         rows = self._candidates(population, asked)
         if len(rows) < 2:
             raise Refused(
-                409, f"{len(rows)} answers of {population.name} are there to choose from; a baseline needs at least 2."
+                409, f"{counted(len(rows))} of {population.name} to choose from; a baseline needs 2: send more."
             )
         samples = self._vectors.get(WINDOW, population.name, [row.number % self._ring for row in rows])
         row = BaselineRow(

@@ -47,7 +47,8 @@ class Probe:
         except (httpx.TransportError, TimeoutError) as error:
             self.up, self.message, self.models = False, str(error) or "no answer within 5 s", []
             return
-        self.up, self.message = True, f"answers with status {response.status_code}"
+        # Servers that are still loading a model answer 503.
+        self.up, self.message = response.status_code < 500, f"answers with status {response.status_code}"
         with contextlib.suppress(msgspec.DecodeError, AttributeError, KeyError, TypeError):
             self.models = [str(model["id"]) for model in msgspec.json.decode(body)["data"]]
 
@@ -177,6 +178,6 @@ class Context:
         if self.embedded:
             return self.embedded.last.get("error") or "The embedded model is starting."
         return (
-            f"No model server answers at {self.settings.upstream.url} ({self.probe.message}). "
+            f"The model server at {self.settings.upstream.url} is not ready ({self.probe.message}). "
             "Start Ollama, set --upstream, or run with --embedded."
         )

@@ -26,6 +26,7 @@ from proxy.config import Settings
 from proxy.demo_prompts import CHANGED_SYSTEM, SYSTEM, questions
 from proxy.demo_server import DemoFailed, NoModel, Server, serving, weights
 from proxy.embedded import SLOTS
+from proxy.gguf import stored_path
 
 OK, ERROR, NO_MODEL, INTERRUPTED = 0, 1, 4, 130
 
@@ -42,7 +43,7 @@ _COLOUR = {"LOW": "green", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "red b
 _INTRODUCTION = """\
 This starts a real Driftium with a real small model behind it, and asks the model everyday
 questions through the proxy: {baseline} for a baseline, {stage} more of the same kind, and {stage} after
-somebody has changed the system prompt. Ctrl-C ends it at any time and leaves nothing behind.
+somebody has changed the system prompt. Ctrl-C ends it at any time and leaves nothing running.
 """
 
 _PROVISIONAL = """\
@@ -98,9 +99,7 @@ def _folder(data_dir: str | None) -> Iterator[Path]:
 def _tell(console: Console, settings: Settings, folder: Path, *, keep: bool) -> int:
     began = time.monotonic()
     console.print(_INTRODUCTION.format(baseline=BASELINE, stage=STAGE))
-    with _progress(console) as progress:
-        task = progress.add_task("fetching the small model (93 MB)", total=100)
-        gguf = weights(settings, lambda fraction: progress.update(task, completed=round(100 * fraction)))
+    gguf = _weights(console, settings)
     with serving(settings, gguf, folder) as server:
         try:
             model = _start(console, server)
@@ -114,6 +113,19 @@ def _tell(console: Console, settings: Settings, folder: Path, *, keep: bool) -> 
             _keep(console, server)
     console.print("\nFor real: driftium serve --upstream URL (or --embedded), and point your client at it.")
     return OK if right else ERROR
+
+
+def _weights(console: Console, settings: Settings) -> Path:
+    with _progress(console) as progress:
+        task = progress.add_task("fetching the small model", total=100, visible=False)
+
+        def show(fraction: float) -> None:
+            if not progress.tasks[0].visible:
+                kept = stored_path(settings.data_dir)
+                console.print(f"The small model is downloaded once, 93 MB, to {kept}.\n", markup=False)
+            progress.update(task, completed=round(100 * fraction), visible=True)
+
+        return weights(settings, show)
 
 
 def _progress(console: Console) -> Progress:

@@ -68,14 +68,16 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             self._check_alive()
+            upstream: dict[str, Any] = {}
+            # It does not listen yet.
             with contextlib.suppress(DemoFailed):
                 upstream = self.get("/api/health")["upstream"]
-                child = upstream.get("embedded", {})
-                if error := child.get("error"):
-                    raise NoModel(error)
-                if upstream.get("models"):
-                    return str(upstream["models"][0])
-                say({"load": "loading the small model"}.get(child.get("stage"), "starting Driftium"))
+            child = upstream.get("embedded", {})
+            if error := child.get("error"):
+                raise NoModel(error)
+            if upstream.get("models"):
+                return str(upstream["models"][0])
+            say("loading the small model" if child.get("stage") == "load" else "starting Driftium")
             time.sleep(POLL_SECONDS)
         raise NoModel(f"the small model did not answer within {START_SECONDS:.0f} s")
 

@@ -91,6 +91,11 @@ class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
     reports: int = 1
 
 
+def counted(answers: int) -> str:
+    """ "1 answer", "2 answers"."""
+    return f"{answers} answer" + ("" if answers == 1 else "s")
+
+
 def choose(history: History, name: str | None) -> tuple[MonitorRow | None, list[MonitorRow]]:
     """The monitor of that name, or the busiest; and all monitors."""
     rows = history.monitors()
@@ -113,7 +118,7 @@ def status_of(row: MonitorRow, report: Report | None) -> tuple[Status, str]:
         if row.received < 2:
             return (
                 "waiting_for_baseline",
-                f"{row.received} answers so far; send more, then make a baseline of them: POST /baseline.",
+                f"{counted(row.received)} so far; send more, then make a baseline of them: POST /baseline.",
             )
         return "waiting_for_baseline", f"{row.received} answers are here; make them the baseline: POST /baseline."
     if report is None or report.baseline_id != row.baseline_id:

@@ -205,9 +205,7 @@ class _Paths:
         self._pairs = np.empty(horizon, dtype=np.float32)
         self._places = np.empty(horizon, dtype=np.int64)
 
-    def simulate(
-        self, rng: np.random.Generator, progress: float, share: float
-    ) -> Generator[float, None, Path]:
+    def simulate(self, rng: np.random.Generator, progress: float, share: float) -> Generator[float, None, Path]:
         """One path: per window the times (1-based) and values of its records. Yields within long paths."""
         n, horizon = len(self._centred), self._horizon
         counts = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)

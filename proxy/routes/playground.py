@@ -73,7 +73,11 @@ async def generate(request: Request[Any, Any, Any], context: Context, data: Gene
 
     With `Accept: text/event-stream` the upstream's own stream is passed on.
     """
-    model = data.model or context.settings.upstream.default_model or next(iter(context.probe.models), "")
+    model = data.model or context.settings.upstream.default_model
+    if not model:
+        if not context.probe.models:
+            await context.probe.ask()
+        model = next(iter(context.probe.models), "")
     if not model:
         raise Problem(502, f"No model is known. {context.health()['upstream'].get('message', 'Name one in model.')}")
     stream = "text/event-stream" in request.headers.get("accept", "")

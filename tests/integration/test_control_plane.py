@@ -33,7 +33,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driftium]:
         ("POST", "/generate", {}, 400, "prompt"),
         ("POST", "/generate", {"prompt": ""}, 400, "prompt"),
         ("POST", "/generate", {"prompt": "x", "temprature": 1}, 400, "temprature"),
-        ("POST", "/generate", {"prompt": "x"}, 502, "No model server answers"),
+        ("POST", "/generate", {"prompt": "x"}, 502, "is not ready"),
         ("GET", "/nowhere", None, 404, ""),
         ("DELETE", "/drift", None, 405, ""),
     ],

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -116,8 +115,7 @@ def test_a_port_in_use_comes_with_a_free_one(examine, upstream: Start):
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        # Whoever holds the port says nothing that Driftium would say.
-        threading.Thread(target=lambda: other.accept()[0].close(), daemon=True).start()
+        # It takes connections and never says a word.
         code, printed = examine("--upstream", upstream(replay({})).url, "--port", str(taken))
     assert code == 1
     mark, found = line(printed, "port")
