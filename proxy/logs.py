@@ -31,4 +31,6 @@ def set_up(level: str) -> None:
 def _not_the_upstreams_fault(record: logging.LogRecord) -> bool:
     from proxy.relay import UpstreamBroke
 
-    return not (record.exc_info and isinstance(record.exc_info[1], UpstreamBroke))
+    error = record.exc_info[1] if record.exc_info else None
+    # The framework wraps what is raised after an answer has begun.
+    return not any(isinstance(e, UpstreamBroke) for e in (error, error and error.__cause__))

@@ -71,6 +71,8 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._context.relay.draining = True
         super().handle_exit(sig, frame)
+        # Else uvicorn raises it again once all is drained, and a clean stop would look like a kill.
+        self._captured_signals.clear()
 
 
 def _announce(console: Console, settings: Settings, worker: bool) -> None:
