@@ -20,6 +20,8 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 """Of model.safetensors: baselines are only comparable when every machine reads the same weights."""
 
 _WEIGHTS_FILE = "model.safetensors"
+_READ_CHARACTERS = 20_000
+"""More than 256 tokens ever have: the tokenizer would read megabytes to throw them away."""
 _HUB_FILES = ["*.json", "*.txt", "1_Pooling/*", _WEIGHTS_FILE]
 
 
@@ -113,7 +115,10 @@ class Embedder:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
         raw = self._model.encode(
-            list(texts), batch_size=self._batch_size, show_progress_bar=False, convert_to_tensor=True
+            [text[:_READ_CHARACTERS] for text in texts],
+            batch_size=self._batch_size,
+            show_progress_bar=False,
+            convert_to_tensor=True,
         )
         vectors = raw.float().cpu().numpy()
         unit: Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +19,14 @@ from drift.window import Window
 
 _SMALLEST_THRESHOLD = 1e-6
 """The rounding of float32 kernels: a baseline of equal answers has a null of zeros."""
+
+
+class _Outcome(NamedTuple):
+    """A window's statistic, its alarm line and their ratio; provisional ones are of the window last completed."""
+
+    statistic: float | None
+    threshold: float | None
+    ratio: float | None
 
 
 class Monitor:
@@ -42,15 +51,14 @@ class Monitor:
         self._minimum = dict(zip(self._sizes, policy.minimum_samples(self._sizes), strict=True))
         self._calibration = baseline.calibration if self._usable(baseline.calibration) else None
         self._severity: Severity | None = None
-        # Of each window, ratio and threshold when it was last completed.
-        self._completed: dict[int, tuple[float, float]] = {}
+        self._completed: dict[int, _Outcome] = {}
         self._empty(0)
         if resume is not None and resume.baseline_id == baseline.id:
             self._empty(resume.observed)
             self._severity = resume.severity
             for detector in resume.detectors if resume.provisional else ():
-                if detector.ratio is not None and detector.threshold is not None and detector.window in self._sizes:
-                    self._completed[detector.window] = (detector.ratio, detector.threshold)
+                if detector.window in self._sizes and detector.ratio is not None:
+                    self._completed[detector.window] = _Outcome(detector.statistic, detector.threshold, detector.ratio)
 
     @property
     def severity(self) -> Severity | None:
@@ -187,21 +195,21 @@ class Monitor:
         self._observed += 1
 
     def _judge(self) -> bool:
-        ratios = [ratio for ratio, _ in map(self._ratio_and_threshold, self._sizes) if ratio is not None]
+        ratios = [one.ratio for one in map(self._outcome, self._sizes) if one.ratio is not None]
         before = self._severity
         if ratios:
             self._severity = self.policy.severity(max(ratios), before)
         return self._severity is not before
 
-    def _ratio_and_threshold(self, size: int) -> tuple[float | None, float | None]:
+    def _outcome(self, size: int) -> "_Outcome":
         if self._calibration is None:
-            return self._completed.get(size, (None, None))
+            return self._completed.get(size, _Outcome(self._window.mmd2(size), None, None))
         samples = self._window.samples(size)
         statistic = self._window.mmd2(size)
         if statistic is None or samples < self._minimum[size]:
-            return None, None
+            return _Outcome(statistic, None, None)
         threshold = self._calibration.threshold(size, samples)
-        return max(0.0, statistic) / threshold, threshold
+        return _Outcome(statistic, threshold, max(0.0, statistic) / threshold)
 
     def _test_completed(self, size: int) -> None:
         policy = self.policy
@@ -212,7 +220,8 @@ class Monitor:
         permuted = self._permuted(size, permutations, rng)
         at = int(policy.provisional_level * permutations)
         threshold = max(float(permuted.null[min(at, permutations - 1)]), _SMALLEST_THRESHOLD)
-        self._completed[size] = (max(0.0, permuted.statistic) / threshold, threshold)
+        ratio = max(0.0, permuted.statistic) / threshold
+        self._completed[size] = _Outcome(permuted.statistic, threshold, ratio)
 
     def _permuted(self, size: int, permutations: int, rng: np.random.Generator) -> Permuted:
         return permutation_test(
@@ -224,14 +233,14 @@ class Monitor:
         )
 
     def _detector(self, size: int) -> DetectorScore:
-        ratio, threshold = self._ratio_and_threshold(size)
+        outcome = self._outcome(size)
         return DetectorScore(
             name=f"mmd_{size}",
             window=size,
             samples=self._window.samples(size),
-            statistic=self._window.mmd2(size),
-            threshold=threshold,
-            ratio=ratio,
+            statistic=outcome.statistic,
+            threshold=outcome.threshold,
+            ratio=outcome.ratio,
         )
 
     def _missing(self) -> tuple[int, str]:

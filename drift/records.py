@@ -91,7 +91,7 @@ class DetectorScore(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     """How many of the window's places are filled."""
     statistic: float | None
-    """Unbiased squared MMD; may be negative when nothing moved."""
+    """Unbiased squared MMD; may be negative when nothing moved. While provisional, of the window last completed."""
     threshold: float | None
     ratio: float | None
     """max(0, statistic) / threshold: 1 is the alarm line."""

@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
+import re
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from litestar import Litestar, asgi
+from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
-from litestar.types import Receive, Scope, Send
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import CollectorRegistry
 
 from proxy import schema
@@ -28,18 +30,32 @@ from proxy.stores.log import open_log
 from proxy.tap import Tap
 from proxy.upstream import connect
 
-NATIVE = ("chat", "generate", "embed", "embeddings", "tags", "show", "ps", "version", "pull", "push", "create", "copy")
-"""Ollama's own API, beside /api/delete and /api/blobs."""
+NATIVE = "chat|generate|embed|embeddings|tags|show|ps|version|pull|push|create|copy|delete|blobs"
+"""Ollama's own API, under /api."""
+
+DATA_PLANE = re.compile(rf"/+(v1|api/+({NATIVE}))(/|\Z)")
+
+CONTROL_BODY_BYTES = 4 * 2**20
+"""A control-plane body is decoded on the loop that forwards traffic, so it has to be small."""
 
 
-def build(settings: Settings, *, worker_command: Sequence[str] | None = None) -> tuple[Litestar, Context]:
-    """Wire everything up. `worker_command` starts the worker; None runs without one."""
-    settings, embedded = _embed(settings)
+def build(
+    settings: Settings,
+    *,
+    worker_command: Sequence[str] | None = None,
+    on_embedded: Callable[[dict[str, Any]], None] | None = None,
+) -> tuple[ASGIApp, Context]:
+    """Wire everything up.
+
+    `worker_command` starts the worker; None runs without one. `on_embedded` is called with
+    each line of the embedded model.
+    """
+    settings, embedded = _embed(settings, on_embedded)
     log = open_log(settings.data_dir)
     history = open_history(settings.data_dir)
     registry = CollectorRegistry()
     metrics = Metrics(registry, settings.metrics.max_series)
-    tap = Tap(settings.tap, Recorder(log, metrics).write, metrics.observe, log.totals())
+    tap = Tap(settings.tap, Recorder(log, metrics, settings.log, history.cursor).write, metrics.observe, log.totals())
     base, transport = connect(settings.upstream)
     relay = Relay(settings, base, transport, tap, metrics)
     context = Context(
@@ -71,8 +87,8 @@ def build(settings: Settings, *, worker_command: Sequence[str] | None = None) ->
             log.close()
             history.close()
 
-    app = Litestar(
-        route_handlers=[*_data_plane(relay), *_control_plane()],
+    control_plane = Litestar(
+        route_handlers=_control_plane(),
         dependencies={
             "context": Provide(lambda: context, sync_to_thread=False),
             "registry": Provide(lambda: registry, sync_to_thread=False),
@@ -83,21 +99,22 @@ def build(settings: Settings, *, worker_command: Sequence[str] | None = None) ->
         if settings.server.cors_origins
         else None,
         openapi_config=schema.openapi(version("driftium")),
-        request_max_body_size=settings.server.max_request_bytes,
+        request_max_body_size=CONTROL_BODY_BYTES,
         logging_config=None,
     )
-    return app, context
+    return _before(control_plane, relay), context
 
 
-def _data_plane(relay: Relay) -> list[Any]:
-    """Raw ASGI mounts: a route handler that awaits the upstream would never notice that its client has left."""
-    paths = ["/v1", *(f"/api/{name}" for name in (*NATIVE, "delete", "blobs"))]
+def _before(control_plane: Litestar, relay: Relay) -> ASGIApp:
+    """The data plane goes past the framework, which would set CORS headers on it and answer OPTIONS itself."""
 
-    @asgi(paths, is_mount=True, copy_scope=False)
-    async def forward(scope: Scope, receive: Receive, send: Send) -> None:
-        await relay(scope, receive, send)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and DATA_PLANE.match(scope["path"]):
+            await relay(scope, receive, send)
+        else:
+            await control_plane(scope, receive, send)
 
-    return [forward]
+    return app
 
 
 def _control_plane() -> list[Any]:
@@ -118,7 +135,7 @@ def _control_plane() -> list[Any]:
     ]
 
 
-def _embed(settings: Settings) -> tuple[Settings, Child | None]:
+def _embed(settings: Settings, on_line: Callable[[dict[str, Any]], None] | None) -> tuple[Settings, Child | None]:
     """With embedded.enabled: the settings with the embedded model as upstream, and the process that runs it."""
     if not settings.embedded.enabled:
         return settings, None
@@ -131,4 +148,4 @@ def _embed(settings: Settings) -> tuple[Settings, Child | None]:
     if settings.embedded.gguf:
         command += ["--gguf", settings.embedded.gguf]
     upstream = msgspec.structs.replace(settings.upstream, url=f"http://127.0.0.1:{port}")
-    return msgspec.structs.replace(settings, upstream=upstream), Child("embedded model", command)
+    return msgspec.structs.replace(settings, upstream=upstream), Child("embedded model", command, on_line)

@@ -50,30 +50,46 @@ class Child:
         loop, quick = asyncio.get_running_loop(), 0
         while not self._stopping:
             started = loop.time()
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                # Ctrl-C in a terminal reaches every process of the group; the children end when the parent says so.
-                start_new_session=True,
-            )
-            await self._read_lines()
-            self.last_exit = await self._process.wait()
+            try:
+                self._process = await self._spawn()
+            except OSError as error:
+                self.last_exit = None
+                what = f"could not be started ({error}); it is tried again"
+            else:
+                await self._read_lines(self._process)
+                self.last_exit = await self._process.wait()
+                what = "ended; it is started again"
             if self._stopping:
                 return
             quick = 0 if loop.time() - started > STABLE_SECONDS else quick
             pause = BACKOFF_SECONDS[min(quick, len(BACKOFF_SECONDS) - 1)]
             quick += 1
             self.restarts += 1
-            log.warning(f"the {self.name} ended; it is started again", exit_code=self.last_exit, in_seconds=pause)
+            log.warning(f"the {self.name} {what}", exit_code=self.last_exit, in_seconds=pause)
             await asyncio.sleep(pause)
 
-    async def _read_lines(self) -> None:
-        assert self._process
-        assert self._process.stdout
-        async for line in self._process.stdout:
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # Ctrl-C in a terminal reaches every process of the group; the children end when the parent says so.
+            start_new_session=True,
+        )
+
+    async def _read_lines(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:
+                # Longer than the reader's buffer, which has been emptied: the next line can be read.
+                log.warning(f"the {self.name} wrote a line that is too long; it is left out")
+                continue
+            if not line:
+                return
             with contextlib.suppress(msgspec.DecodeError):
                 self.last = msgspec.json.decode(line, type=dict[str, Any])
                 if self._on_line:

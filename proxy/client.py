@@ -1,6 +1,8 @@
 """The commands that ask: a running Driftium over HTTP, or the data folder without one."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -8,11 +10,12 @@ import httpx
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from drift.records import Severity
 from proxy.config import Settings
-from proxy.stores.history import FILE, open_history
-from proxy.stores.log import open_log
+from proxy.stores.history import FILE, History, open_history
+from proxy.stores.log import Log, open_log
 from proxy.views import drift_view, iso
 
 OK, ERROR, DRIFT = 0, 1, 3
@@ -27,6 +30,8 @@ def call(method: str, url: str, path: str, body: Any = None) -> dict[str, Any]:
     try:
         answer = httpx.request(method, url.rstrip("/") + path, json=body, timeout=30, trust_env=False)
         told = answer.json()
+    except httpx.InvalidURL as error:
+        raise Failed(f"{url!r} is no address: {error}; name one like http://127.0.0.1:8000 with --url.") from None
     except httpx.HTTPError as error:
         raise Failed(
             f"No Driftium answers at {url} ({error}): start it with `driftium serve`, or name it with --url."
@@ -63,21 +68,18 @@ def _drift(settings: Settings, url: str | None, monitor: str | None) -> dict[str
         return dict(msgspec.to_builtins(drift_view(history, log, log.totals(), monitor)))
 
 
-class _stores:  # noqa: N801 - used as a with statement
-    """History and log of the data folder, opened to read. Raises Failed where there are none."""
-
-    def __init__(self, settings: Settings):
-        self._dir = settings.data_dir
-
-    def __enter__(self) -> tuple[Any, Any]:
-        if not (self._dir / FILE).exists():
-            raise Failed(f"No history in {self._dir}: start `driftium serve` first, or name a folder with --data-dir.")
-        self._history, self._log = open_history(self._dir), open_log(self._dir)
-        return self._history, self._log
-
-    def __exit__(self, *_: object) -> None:
-        self._history.close()
-        self._log.close()
+@contextmanager
+def _stores(settings: Settings) -> Iterator[tuple[History, Log]]:
+    """History and log of the data folder, opened to read. Raises Failed where there are none, and where they break."""
+    folder = settings.data_dir
+    try:
+        if not (folder / FILE).exists():
+            raise Failed(f"No history in {folder}: start `driftium serve` first, or name a folder with --data-dir.")
+        with closing(open_history(folder)) as history, closing(open_log(folder)) as log:
+            yield history, log
+    except (OSError, SQLAlchemyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise Failed(f"the data folder {folder} cannot be read: {reason}; run driftium doctor") from None
 
 
 def _print_drift(view: dict[str, Any]) -> None:

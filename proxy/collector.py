@@ -19,6 +19,7 @@ from drift.records import Report
 from proxy.stores.history import BaselineRow, History, MonitorRow, WorkerState
 from proxy.stores.log import Log
 from proxy.tap import Tap
+from proxy.views import is_current
 
 EMBEDDING_SECONDS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0)
 
@@ -67,6 +68,8 @@ class HistoryCollector(Collector):
         for result, count in self._tap.totals.items():
             tap.add_metric([result], count)
         yield tap
+        expired = self._log.totals().get("expired", 0)
+        yield CounterMetricFamily("driftium_log_expired", "Exchanges deleted from the log unread.", value=expired)
         waiting, first = self._log.waiting(self._history.cursor())
         yield GaugeMetricFamily(
             "driftium_log_lag_exchanges", "Logged exchanges the worker has not read.", value=waiting
@@ -143,7 +146,7 @@ def _drift(
         put("baseline_timestamp_seconds", baseline.created_at)
         info.add_metric(label, {"baseline": baseline.id, "encoder": baseline.encoder})
         report = reports[monitor.name]
-        if report is None or report.baseline_id != baseline.id:
+        if report is None or not is_current(report, monitor):
             continue
         put("drift_mmd_squared", report.mmd2)
         put("drift_centroid_distance", report.centroid_distance)

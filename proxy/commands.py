@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from drift.samples import Sample
 from proxy.config import Settings
 from proxy.population import Population
 from proxy.populations import Populations, Unusable
@@ -62,8 +63,14 @@ class Commands:
             try:
                 self._kinds[kind](command_id, arguments)
             except Refused as refusal:
-                answer = {"status": refusal.status, "error": str(refusal)}
-                self._ledger.commit(Changes(answers={command_id: answer}))
+                self._refuse(command_id, refusal.status, str(refusal))
+            except Exception:
+                # Answered before it ends the worker: left unanswered it would end each worker after this one too.
+                self._refuse(command_id, 500, "The worker failed at this; its log says why, and it starts again.")
+                raise
+
+    def _refuse(self, command_id: str, status: int, message: str) -> None:
+        self._ledger.commit(Changes(answers={command_id: {"status": status, "error": message}}))
 
     def _score(self, command_id: str, asked: dict[str, Any]) -> None:
         """A report of now, with a p-value."""
@@ -71,9 +78,10 @@ class Commands:
         answer: dict[str, Any] = {"monitor": asked["monitor"]}
         changes = Changes()
         if population and population.monitor and population.row.observed:
-            rng = np.random.default_rng(population.row.observed)
-            answer = {"monitor": population.name, "p_value": population.monitor.test(rng)}
-            self._scorer.report(population, changes)
+            report = self._scorer.report(population, changes)
+            answer = {"monitor": population.name, "p_value": None}
+            if report.window_samples >= 2:
+                answer["p_value"] = population.monitor.test(np.random.default_rng(report.observed))
         changes.answers[command_id] = answer
         self._ledger.commit(changes)
 
@@ -87,7 +95,7 @@ class Commands:
             raise Refused(
                 409, f"{counted(len(rows))} of {population.name} to choose from; a baseline needs 2: send more."
             )
-        samples = self._vectors.get(WINDOW, population.name, [row.number % self._ring for row in rows])
+        samples = self._window_vectors(population, rows)
         row = BaselineRow(
             id=asked["id"],
             monitor=population.name,
@@ -99,11 +107,23 @@ class Commands:
         )
         self._vectors.put(BASELINE, row.id, list(enumerate(samples)), {"monitor": row.monitor, "baseline": row.id})
         kept = [msgspec.structs.replace(r, number=position) for position, r in enumerate(rows)]
-        population.row = msgspec.structs.replace(population.row, baseline_id=row.id, observed=0)
+        population.row = msgspec.structs.replace(
+            population.row, baseline_id=row.id, baseline_at=time.time(), observed=0
+        )
         changes = _changes(population, row, command_id, f"{row.size} answers of {row.monitor} are the baseline now.")
         changes.baseline, changes.baseline_samples = row, kept
         self._ledger.commit(changes)
         self._populations.watch(population, row.id)
+
+    def _window_vectors(self, population: Population, rows: list[SampleRow]) -> list[Sample]:
+        """The vectors of these samples. Refused when the vector store holds none or others."""
+        try:
+            samples = self._vectors.get(WINDOW, population.name, [row.number % self._ring for row in rows])
+        except KeyError:
+            samples = []
+        if [s.exchange_id for s in samples] != [r.exchange_id for r in rows]:
+            raise Refused(409, f"The vectors of these answers of {population.name} are gone: send new ones first.")
+        return samples
 
     def _candidates(self, population: Population, asked: dict[str, Any]) -> list[SampleRow]:
         """The samples that a request for a baseline names, oldest first."""
@@ -133,7 +153,7 @@ class Commands:
         if row is None or population is None:
             raise Refused(404, f"baseline_id = {asked['id']!r}: there is no such baseline.")
         before = population.row
-        population.row = msgspec.structs.replace(before, baseline_id=row.id, observed=0)
+        population.row = msgspec.structs.replace(before, baseline_id=row.id, baseline_at=time.time(), observed=0)
         try:
             self._populations.watch(population, row.id)
         except Unusable as error:

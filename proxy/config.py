@@ -1,20 +1,24 @@
 """Settings: config.toml, then the environment, then flags, into frozen structs. The only reader of settings."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta
 
 PREFIX = "DRIFTIUM_"
+_SERVICE_LINK = re.compile(r"\w*_(SERVICE_HOST|SERVICE_PORT|PORT_\d|PORT=\w+://)")
+"""NAME=value of the variables that Kubernetes adds for a service whose name begins with driftium: no settings."""
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
+# The end leaves out inf and nan, with which no clock can count.
+Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 
 
 class ConfigError(Exception):
@@ -148,10 +152,14 @@ def load(path: Path | None = None, *, environ: Mapping[str, str], flags: Mapping
     tree, source = _read_file(path)
     origins: dict[str, str] = {}
     for name, text in environ.items():
-        if name.startswith(PREFIX) and "__" in name:
+        if not name.startswith(PREFIX):
+            continue
+        if "__" in name:
             key = name.removeprefix(PREFIX).lower().replace("__", ".", 1)
             _put(tree, key, _value(text))
             origins[key] = name
+        elif not _SERVICE_LINK.match(f"{name}={text}"):
+            raise ConfigError(f"{name}: no such setting; a variable is named DRIFTIUM_SECTION__KEY, two underscores")
     for key, value in flags.items():
         if value is not None:
             _put(tree, key, value)
@@ -212,12 +220,16 @@ def _explain(error: msgspec.ValidationError, tree: dict[str, Any], origins: dict
 
 def _check(s: Settings) -> None:
     """The combinations that cannot work."""
-    url = urlsplit(s.upstream.url)
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-        raise ConfigError(f"upstream.url = {s.upstream.url!r}: must be http(s)://host[:port], without /v1 or a query")
+    url = _split("upstream.url", s.upstream.url)
+    is_base = url.scheme in ("http", "https") and url.hostname and not url.query and not url.fragment
+    if not is_base or url.path.rstrip("/").endswith("/v1"):
+        raise ConfigError(
+            f"upstream.url = {s.upstream.url!r}: must be http(s)://host[:port][/prefix], without /v1 or a query"
+        )
     loopback = ("127.0.0.1", "localhost", "::1", "0.0.0.0")
     own = s.server.host in loopback and url.hostname in loopback
-    if own and not s.embedded.enabled and url.port == s.server.port:
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if own and not s.embedded.enabled and port == s.server.port:
         raise ConfigError(
             f"upstream.url = {s.upstream.url!r}: is Driftium's own address (server.port = {s.server.port}); "
             "it would forward to itself"
@@ -236,6 +248,19 @@ def _check(s: Settings) -> None:
             f"drift.recent_samples = {s.drift.recent_samples}, from which baselines are made"
         )
     for origin in s.server.cors_origins:
-        parts = urlsplit(origin)
+        parts = _split("server.cors_origins", origin)
         if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path):
             raise ConfigError(f"server.cors_origins = {origin!r}: must be scheme://host[:port] without a path, or *")
+
+
+def _split(key: str, url: str) -> SplitResult:
+    """The URL's parts, of which the port can be read without an error."""
+    try:
+        # urlsplit drops line breaks and tabs, which the HTTP client refuses.
+        if not url.isprintable():
+            raise ValueError("unprintable characters")
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{key} = {url!r}: must be a URL: {error}") from None
+    return parts

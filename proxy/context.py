@@ -123,7 +123,7 @@ class Context:
         if self.probe.up:
             upstream["models"] = self.probe.models[:20]
         else:
-            upstream["message"] = self._upstream_advice()
+            upstream["message"] = self.upstream_advice()
         if self.embedded:
             upstream["embedded"] = self.embedded.last or {"stage": "starting"}
         tap: dict[str, Any] = {**self.tap.totals, "pending": self.tap.pending, "lag_exchanges": waiting}
@@ -174,7 +174,8 @@ class Context:
             told["message"] = "The worker has not moved for a while although exchanges wait; the proxy is not affected."
         return told
 
-    def _upstream_advice(self) -> str:
+    def upstream_advice(self) -> str:
+        """What to do while the model server does not answer."""
         if self.embedded:
             return self.embedded.last.get("error") or "The embedded model is starting."
         return (

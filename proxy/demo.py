@@ -30,12 +30,12 @@ from proxy.gguf import stored_path
 
 OK, ERROR, NO_MODEL, INTERRUPTED = 0, 1, 4, 130
 
-BASELINE = 50
+BASELINE = 60
 WINDOW = BASELINE // 4
 """The window that a baseline of this size judges."""
-STAGE = 2 * WINDOW
-"""Whole windows: what is shown after a stage is what was tested."""
-ANSWER_TOKENS = 32
+STAGE = 25
+"""One whole window of each kind completes in its stage, whichever answers the window between them holds."""
+ANSWER_TOKENS = 48
 TEMPERATURE = 0.7
 
 _COLOUR = {"LOW": "green", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "red bold"}
@@ -226,7 +226,7 @@ def _conclude(console: Console, server: Server, stages: list[Stage], seconds: fl
             scores = [*numbers, _coloured(drift["severity"]), f"{drift['health_index']:.0f}"]
         table.add_row(stage.name, str(stage.answers), *scores)
     console.print(table)
-    console.print(f"  of the last {WINDOW} answers each; ratio = MMD² / alarm line, and drift from 1 on\n")
+    console.print(f"  of the last whole window, {WINDOW} answers; ratio = MMD² / alarm line, and drift from 1 on\n")
     _show_witness(console, server)
     console.print("Where to look:")
     for path in ("/drift", "/samples?order=witness", "/metrics", "/drift/history"):
@@ -235,7 +235,7 @@ def _conclude(console: Console, server: Server, stages: list[Stage], seconds: fl
     right = bool(same.drift["severity"] == Severity.LOW)
     if not right:
         console.print("\n[red]Not as it should be:[/] answers of the same kind were called drift. By chance alone that")
-        console.print(f"happens to one window in a thousand, and {STAGE // WINDOW} were tested. Run it again.")
+        console.print("happens to one window in a thousand. Run it again.")
     if Severity(changed.drift["severity"]).rank < Severity.MEDIUM.rank:
         right = False
         console.print("\n[red]Not as it should be:[/] the changed system prompt was not found to be drift.")

@@ -142,7 +142,7 @@ def serving(settings: Settings, gguf: Path, folder: Path) -> Iterator[Server]:
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             command,
-            env=_environment(settings, gguf),
+            env=_environment(settings, gguf, folder),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -165,17 +165,20 @@ def serving(settings: Settings, gguf: Path, folder: Path) -> Iterator[Server]:
             process.wait()
 
 
-def _environment(settings: Settings, gguf: Path) -> dict[str, str]:
+def _environment(settings: Settings, gguf: Path, folder: Path) -> dict[str, str]:
     cores = os.cpu_count() or 1
     chosen: dict[str, Any] = {
         "server.drain_seconds": 5.0,
         "embedded.gguf": str(gguf),
-        # The other half is for the worker: llama.cpp crawls when its threads have to share a core.
-        "embedded.threads": settings.embedded.threads or max(1, min(4, cores // 2)),
+        # All cores for the model, and the worker only when it rests: llama.cpp's threads crawl when they share one.
+        "embedded.threads": settings.embedded.threads or min(4, cores),
+        "worker.nice": 19,
         # Every answer counts in so short a story, on however slow a machine.
         "worker.max_lag_seconds": 3600.0,
     }
     chosen |= {f"embedder.{name}": value for name, value in msgspec.structs.asdict(settings.embedder).items()}
     others = {name: value for name, value in os.environ.items() if not (name.startswith(PREFIX) and "__" in name)}
+    # torch would leave this folder, empty, beside the demo's.
+    others["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torch")
     # What is JSON here, a number, a truth value or a plain string, is TOML too.
     return others | {PREFIX + key.upper().replace(".", "__"): json.dumps(value) for key, value in chosen.items()}

@@ -1,7 +1,6 @@
 """What the web process counts itself, on a registry that is passed in. What the worker counts is in collector.py."""
 
 import platform
-from collections.abc import Callable
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -93,8 +92,3 @@ class Metrics:
 def endpoint(tape: Tape) -> str:
     """The endpoint's label; everything that is not tapped is "other"."""
     return tape.endpoint or "other"
-
-
-def register_gauge(registry: CollectorRegistry, name: str, help_text: str, read: Callable[[], float]) -> None:
-    """A gauge that is read when it is scraped."""
-    Gauge(name, help_text, registry=registry).set_function(read)

@@ -16,6 +16,7 @@ from proxy.population import Population
 from proxy.stores.history import History, MonitorRow
 from proxy.stores.log import Entry
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors, prompts, responses
+from proxy.views import is_current
 
 log = structlog.get_logger()
 
@@ -81,8 +82,6 @@ class Populations:
                 response_model="",
                 received=0,
                 observed=0,
-                baseline_id=None,
-                counts={},
             )
             self._by_name[name] = Population(row, self._policy)
         return self._by_name[name]
@@ -112,7 +111,7 @@ class Populations:
         if row.calibration:
             baseline = baseline.with_calibration(msgspec.json.decode(row.calibration, type=Calibration))
         report = self._history.latest(population.name)
-        if report and (report.baseline_id != row.id or not population.row.observed):
+        if report and not is_current(report, population.row):
             report = None
         population.watch(baseline, report)
         self.problems.pop(population.name, None)
@@ -125,29 +124,37 @@ class Populations:
         # A full window before the report, and what came after it.
         since = observed - report.observed if report else 0
         keep = min(observed, max(self._policy.windows) + since, self._ring)
-        if not keep:
+        if keep < 1:
             return
         slots = [number % self._ring for number in range(received - keep, received)]
         try:
             window = self._vectors.get(WINDOW, population.name, slots)
         except KeyError:
             log.warning("the window's vectors are gone; it fills anew", monitor=population.name)
-            population.row = msgspec.structs.replace(population.row, observed=0)
+            population.row = msgspec.structs.replace(population.row, observed=0, baseline_at=time.time())
+            assert population.baseline
+            population.watch(population.baseline, None)
             return
         population.monitor.restore(window, observed)
         texts = self._history.samples(population.name, limit=keep)
-        for text, sample in zip(reversed(texts), window, strict=True):
+        for text, sample in zip(reversed(texts), window, strict=False):
             population.remember(text, sample)
 
     def _start_calibration(self, population: Population) -> None:
-        baseline = population.baseline
-        assert baseline
+        assert population.monitor
         self._calibrations.pop(population.name, None)
         self.progress.pop(population.name, None)
-        assert population.monitor
         if population.monitor.needs_calibration:
-            sizes = population.monitor.window_sizes
-            self._calibrations[population.name] = calibrate(
+            self._calibrations[population.name] = self._calibration(population)
+            self.progress[population.name] = 0.0
+
+    def _calibration(self, population: Population) -> Generator[float, None, Calibration]:
+        """Runs nothing, and holds no kernel, until it is its turn."""
+        baseline = population.baseline
+        assert baseline
+        sizes = self._policy.window_sizes(len(baseline))
+        return (
+            yield from calibrate(
                 baseline.kernel(),
                 windows=sizes,
                 expected_run_length=self._policy.expected_run_length,
@@ -157,30 +164,28 @@ class Populations:
                 fitting_paths=self._policy.calibration_paths,
                 validation_paths=self._policy.validation_paths,
             )
-            self.progress[population.name] = 0.0
+        )
 
     @property
     def calibrating(self) -> bool:
         return bool(self._calibrations)
 
-    def calibrate_some(self) -> list[tuple[Population, Calibration]]:
-        """One slice, some 50 ms, of each calibration under way; those that it finished, already in use."""
-        finished = []
-        for name, slices in list(self._calibrations.items()):
-            try:
-                self.progress[name] = progress = next(slices)
-                monitor = self._by_name[name].monitor
-                assert monitor
-                monitor.calibration_progress = progress
-            except StopIteration as done:
-                del self._calibrations[name], self.progress[name]
-                population = self._by_name[name]
-                assert population.baseline
-                assert population.monitor
-                population.baseline = population.baseline.with_calibration(done.value)
-                population.monitor.set_calibration(done.value)
-                finished.append((population, done.value))
-        return finished
+    def calibrate_some(self) -> tuple[Population, Calibration] | None:
+        """One slice, some 50 ms, of the calibration whose turn it is; what it found when it is done, already in use."""
+        if not self._calibrations:
+            return None
+        name, slices = next(iter(self._calibrations.items()))
+        population = self._by_name[name]
+        assert population.baseline
+        assert population.monitor
+        try:
+            self.progress[name] = population.monitor.calibration_progress = next(slices)
+            return None
+        except StopIteration as done:
+            del self._calibrations[name], self.progress[name]
+            population.baseline = population.baseline.with_calibration(done.value)
+            population.monitor.set_calibration(done.value)
+            return population, done.value
 
 
 def _clean(name: str) -> str:

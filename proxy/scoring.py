@@ -6,8 +6,11 @@ import os
 import time
 from collections.abc import Sequence
 
+import msgspec
+import structlog
+
 from drift.embedder import Embedder
-from drift.records import Exchange, Outcome
+from drift.records import Exchange, Outcome, Report
 from drift.samples import Sample
 from proxy import capture as captures
 from proxy import wire
@@ -21,6 +24,8 @@ from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Entry, Log
 from proxy.stores.vectors import WINDOW, Vectors
 from proxy.views import iso
+
+log = structlog.get_logger()
 
 LARGEST_READ = 5_000
 
@@ -54,6 +59,13 @@ class Scorer:
         self._populations = populations
         self._ring = settings.drift.recent_samples
         self.cursor = history.cursor()
+        if exchange_log.head() < self.cursor:
+            log.warning("the exchange log is a new one; it is read from its beginning")
+            self.cursor = 0
+            ledger.commit(Changes(cursor=0))
+        if not settings.privacy.store_text:
+            # The last worker may have been killed between a commit and the erasure that follows it.
+            exchange_log.erase_up_to(self.cursor)
         """The log's sequence number up to which everything is committed."""
         self._speed = Speed()
         self._share = 1.0
@@ -94,7 +106,8 @@ class Scorer:
             return False
         chosen = [e for e in entries if e.outcome in MAY_BE_WHOLE and drawn(e.id, self._share)]
         logged = self._log.captures([e.seq for e in chosen])
-        exchanges = {e.id: wire.read(captures.decode(logged[e.seq])) for e in chosen if e.seq in logged}
+        read = {e.id: _exchange(logged.get(e.seq)) for e in chosen}
+        exchanges = {name: exchange for name, exchange in read.items() if exchange}
         samples = self._embed([x for x in exchanges.values() if x.outcome is Outcome.COMPLETE and not _no_answer(x)])
 
         changes = Changes(cursor=entries[-1].seq)
@@ -173,7 +186,8 @@ class Scorer:
         answered_by = population.row.response_model
         row, severity_changed = population.score(exchange, sample, text)
         changes.samples.append((population.name, row))
-        if answered_by and population.row.response_model != answered_by:
+        marked = {name for name, _, _ in changes.annotations}
+        if answered_by and population.row.response_model != answered_by and population.name not in marked:
             mark = f"Answers come from {population.row.response_model} instead of {answered_by}."
             changes.annotations.append((population.name, "model", mark))
         if severity_changed:
@@ -193,8 +207,8 @@ class Scorer:
         late = time.time() - population.last_report_at >= self._settings.drift.report_seconds
         return late and population.monitor is not None and population.unreported
 
-    def report(self, population: Population, changes: Changes) -> None:
-        """Add a report of now to what will be committed."""
+    def report(self, population: Population, changes: Changes) -> Report:
+        """Make a report of now, to be committed with the changes."""
         report = population.report(time.time())
         assert population.baseline
         known = self._history.baseline_samples(population.baseline.id, limit=len(population.baseline.exchange_ids))
@@ -211,6 +225,7 @@ class Scorer:
             "message": report.message,
         }
         changes.events.append(("score", told))
+        return report
 
     def report_late(self) -> None:
         """Reports of monitors whose last samples came too soon after the report before."""
@@ -220,6 +235,16 @@ class Scorer:
                 self.report(population, changes)
         if changes.reports:
             self._ledger.commit(changes)
+
+
+def _exchange(capture: bytes | None) -> Exchange | None:
+    """What was logged; None when it was erased, or when the disk has garbled it: one bad row must not stop the rest."""
+    if capture is None:
+        return None
+    try:
+        return wire.read(captures.decode(capture))
+    except msgspec.DecodeError:
+        return None
 
 
 def said(exchange: Exchange) -> str:

@@ -3,15 +3,21 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import Any
 
+import structlog
 import uvicorn
 from rich.console import Console
+from rich.markup import escape
+from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.app import build
 from proxy.config import Settings
 from proxy.context import Context
+
+log = structlog.get_logger()
 
 
 def serve(settings: Settings, worker_command: Sequence[str] | None) -> int:
@@ -22,9 +28,12 @@ def serve(settings: Settings, worker_command: Sequence[str] | None) -> int:
         listener = _listen(server.host, server.port)
     except OSError as error:
         reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror or error}"
-        console.print(f"[red]error:[/] {server.host}:{server.port} {reason}. Choose another with --host and --port.")
-        return 1
-    app, context = build(settings, worker_command=worker_command)
+        return _fail(console, f"{server.host}:{server.port} {reason}. Choose another with --host and --port.")
+    try:
+        app, context = build(settings, worker_command=worker_command, on_embedded=teller(console))
+    except (OSError, SQLAlchemyError) as error:
+        reason = str(error).partition("\n")[0]
+        return _fail(console, f"the data folder {settings.data_dir} cannot be used: {reason}; run driftium doctor")
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -44,6 +53,11 @@ def serve(settings: Settings, worker_command: Sequence[str] | None) -> int:
     _announce(console, settings, worker_command is not None)
     _Server(config, context, console).run(sockets=[listener])
     return 0
+
+
+def _fail(console: Console, reason: str) -> int:
+    console.print(f"[red]error:[/] {escape(reason)}", soft_wrap=True)
+    return 1
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -85,6 +99,39 @@ def _announce(console: Console, settings: Settings, worker: bool) -> None:
         f"  drift      http://{host}:{server.port}/drift, metrics at /metrics, routes at /schema", soft_wrap=True
     )
     console.print(f"  data       {settings.data_dir}" + ("" if worker else ", without a worker"), soft_wrap=True)
+
+
+def teller(console: Console) -> Callable[[dict[str, Any]], None]:
+    """What takes the embedded model's lines and says what is new in them: plainly at a terminal, else as log lines."""
+    told = ""
+
+    def tell(line: dict[str, Any]) -> None:
+        nonlocal told
+        before, told = told, _words(line)
+        if told in ("", before):
+            return
+        failed = "error" in line
+        if console.is_terminal:
+            # Words in brackets are the message's own: pip install 'driftium[embedded]'.
+            console.print(told, style="red" if failed else None, markup=False, soft_wrap=True)
+        elif failed:
+            log.error(told)
+        else:
+            log.info(told)
+
+    return tell
+
+
+def _words(line: dict[str, Any]) -> str:
+    """A line of proxy.embedded in words, the same for each tenth of a download; "" for what is of no interest."""
+    match line:
+        case {"error": error}:
+            return f"the embedded model does not start: {error}"
+        case {"ready": True, "model": name}:
+            return f"the embedded model is ready: {name}"
+        case {"stage": "download", "fraction": fraction}:
+            return f"the embedded model is being downloaded: {int(fraction * 10) * 10} %"
+    return ""
 
 
 async def _say_when_upstream_is_missing(context: Context, console: Console) -> None:

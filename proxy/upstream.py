@@ -21,6 +21,9 @@ HOP_BY_HOP = frozenset(
 )
 """RFC 9110, 7.6.1: they belong to one connection. Transfer-Encoding is made anew on each side."""
 
+FRAMING = frozenset((b"content-length", b"transfer-encoding", b"host"))
+"""Where a message ends and whom it is for: without these the next server would read another message."""
+
 
 def connect(settings: UpstreamSettings) -> tuple[httpx.URL, Transport]:
     """The upstream's base URL and a transport to it."""
@@ -34,11 +37,11 @@ def connect(settings: UpstreamSettings) -> tuple[httpx.URL, Transport]:
 
 
 def named_by_connection(headers: Headers) -> frozenset[bytes]:
-    """The headers that a Connection header declares to be its connection's own."""
+    """The headers that a Connection header declares to be its connection's own; never those that frame the message."""
     values = [value for name, value in headers if name.lower() == b"connection"]
     if not values:
         return frozenset()
-    return frozenset(token.strip().lower() for token in b",".join(values).split(b","))
+    return frozenset(token.strip().lower() for token in b",".join(values).split(b",")) - FRAMING
 
 
 def answer_headers(headers: Headers, status: int, exchange_id: str) -> Headers:

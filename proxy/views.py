@@ -23,7 +23,7 @@ def iso(at: float | None) -> str | None:
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the exchanges. `dropped` and `skipped` count all monitors: their names were never read."""
+    """What became of the exchanges. The last three count all monitors: the names of those were never read."""
 
     seen: int = 0
     scored: int = 0
@@ -37,6 +37,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     empty: int = 0
     dropped: int = 0
     skipped: int = 0
+    expired: int = 0
 
 
 class DriftView(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +107,12 @@ def choose(history: History, name: str | None) -> tuple[MonitorRow | None, list[
 
 def coverage(row: MonitorRow, totals: dict[str, int]) -> Coverage:
     known = {name: count for name, count in row.counts.items() if name in Coverage.__struct_fields__}
-    return Coverage(**known, seen=row.seen, dropped=totals.get("dropped", 0), skipped=totals.get("skipped", 0))
+    return Coverage(**known, seen=row.seen, **{name: totals.get(name, 0) for name in ("dropped", "skipped", "expired")})
+
+
+def is_current(report: Report, row: MonitorRow) -> bool:
+    """Whether a report is about the monitor's active baseline, since it was last made active."""
+    return report.baseline_id == row.baseline_id and report.at >= (row.baseline_at or 0.0)
 
 
 def status_of(row: MonitorRow, report: Report | None) -> tuple[Status, str]:
@@ -121,13 +127,14 @@ def status_of(row: MonitorRow, report: Report | None) -> tuple[Status, str]:
                 f"{counted(row.received)} so far; send more, then make a baseline of them: POST /baseline.",
             )
         return "waiting_for_baseline", f"{row.received} answers are here; make them the baseline: POST /baseline."
-    if report is None or report.baseline_id != row.baseline_id:
+    if report is None or not is_current(report, row):
         return "waiting_for_telemetry", "The baseline is set; the next answers are compared with it."
     return ("ready" if report.severity else "waiting_for_telemetry"), report.message
 
 
 def drift_view(history: History, log: Log, totals: dict[str, int], name: str | None, hint: str = "") -> DriftView:
     """How a monitor stands. `hint` says how to reach the proxy, for people who have not sent anything yet."""
+    totals = log.totals() | totals
     waiting, first = log.waiting(history.cursor())
     lag = max(0.0, time.time() - first) if first else 0.0
     row, rows = choose(history, name)
@@ -144,7 +151,7 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
     report = history.latest(row.name)
     status, message = status_of(row, report)
     baseline = history.baseline(row.baseline_id) if row.baseline_id else None
-    if report is None or report.baseline_id != row.baseline_id:
+    if report is not None and not is_current(report, row):
         report = None
     return DriftView(
         status=status,
@@ -183,7 +190,7 @@ def monitor_views(history: History, totals: dict[str, int]) -> list[MonitorView]
     for row in history.monitors():
         report = history.latest(row.name)
         status, message = status_of(row, report)
-        current = report if report and report.baseline_id == row.baseline_id else None
+        current = report if report and is_current(report, row) else None
         views.append(
             MonitorView(
                 name=row.name,
@@ -219,7 +226,7 @@ def history_points(
     ]
     if len(found) == limit:
         return points, found[-1][0]
-    if start is not None:
+    if start is not None and (found or cursor is None):
         oldest = found[-1][1].at if found else (end if end is not None else time.time())
         points += [
             HistoryPoint(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from drift.embedder import Embedder, find_weights
 from drift.errors import DriftError
@@ -88,11 +89,11 @@ class Worker:
         return busy or self._populations.calibrating
 
     def _calibrate(self, seconds: float) -> None:
-        """At least one slice of each calibration under way, and further ones for so long."""
+        """At least one slice of the calibration whose turn it is, and further ones for so long."""
         deadline = time.monotonic() + seconds
         while self._populations.calibrating:
-            for population, calibration in self._populations.calibrate_some():
-                self._keep(population, calibration)
+            if finished := self._populations.calibrate_some():
+                self._keep(*finished)
             if time.monotonic() >= deadline:
                 return
 
@@ -109,8 +110,8 @@ class Worker:
         """Forget what the settings no longer keep."""
         self._ledger.prune()
         keep = self._settings.log
-        while self._log.prune(before=now - keep.keep_days * 86_400, max_bytes=keep.max_bytes):
-            pass
+        before = now - keep.keep_days * 86_400
+        self._log.prune(before=before, max_bytes=keep.max_bytes, cursor=self._scorer.cursor)
 
 
 def run(settings: Settings, *, end_with_parent: bool) -> int:
@@ -128,6 +129,12 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
             return _work(settings, stop)
     except WorkerBusy as error:
         log.error(str(error))
+        return 1
+    except (OSError, SQLAlchemyError) as error:
+        # Exchanges wait in the log until the disk is mended; the supervisor tries again and again.
+        log.error(
+            "the data folder cannot be used; run driftium doctor", folder=str(settings.data_dir), error=str(error)
+        )
         return 1
 
 

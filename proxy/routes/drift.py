@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,6 +19,8 @@ from proxy.views import DriftView, HistoryPoint, choose, drift_view, history_poi
 WAIT_SECONDS = 5.0
 MonitorName = Annotated[str | None, Parameter(description="Which monitor; the busiest when absent.")]
 Limit = Annotated[int, Parameter(ge=1, le=1000)]
+MAX_INTEGER = 2**63 - 1
+"""The largest that the database takes."""
 
 
 class BaselineRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -105,6 +107,13 @@ async def ask_worker(context: Context, kind: str, arguments: dict[str, Any]) -> 
     return None
 
 
+def _seconds(moment: datetime | None) -> float | None:
+    """Unix time; a moment without an offset is in UTC, wherever this server stands."""
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 @get("/drift", tags=["drift"])
 async def drift(context: Context, monitor: MonitorName = None, fresh: bool = False) -> DriftView:
     """How far the answers have moved. `fresh` waits for the worker to score what has come, and adds a p-value."""
@@ -122,17 +131,16 @@ def drift_history(
     limit: Limit = 20,
     start: Annotated[datetime | None, Parameter(query="from", description="UTC, ISO 8601")] = None,
     end: Annotated[datetime | None, Parameter(query="to", description="UTC, ISO 8601")] = None,
-    cursor: Annotated[int | None, Parameter(ge=1)] = None,
+    cursor: Annotated[int | None, Parameter(ge=1, le=MAX_INTEGER)] = None,
 ) -> HistoryView:
     """Reports, newest first, with what happened to the baseline and the model meanwhile."""
-    if start and end and start.timestamp() > end.timestamp():
-        raise Problem(400, f"from = {iso(start.timestamp())}: must not be after to = {iso(end.timestamp())}")
+    first, last = _seconds(start), _seconds(end)
+    if first is not None and last is not None and first > last:
+        raise Problem(400, f"from = {start}: must not be after to = {end}")
     row, _ = choose(context.history, monitor)
     if row is None:
         view = drift_view(context.history, context.log, {}, monitor, context.hint)
         return HistoryView(history=[], annotations=[], monitor=monitor, status=view.status, message=view.message)
-    first = start.timestamp() if start else None
-    last = end.timestamp() if end else None
     points, following = history_points(context.history, row.name, limit=limit, start=first, end=last, cursor=cursor)
     marks = context.history.annotations(row.name, first or 0.0, last or time.time())
     status, message = status_of(row, context.history.latest(row.name))
@@ -151,7 +159,7 @@ def samples(
     context: Context,
     monitor: MonitorName = None,
     limit: Limit = 20,
-    cursor: Annotated[int | None, Parameter(ge=0)] = None,
+    cursor: Annotated[int | None, Parameter(ge=0, le=MAX_INTEGER)] = None,
     order: Literal["time", "witness"] = "time",
 ) -> SamplesView:
     """Answers of the baseline and of now, and the pairs that carry the drift.
@@ -233,7 +241,7 @@ async def make_baseline(context: Context, data: BaselineRequest | None = None) -
         "id": uuid.uuid4().hex,
         "monitor": asked.monitor,
         "last": asked.last,
-        "since": asked.since.timestamp() if asked.since else None,
+        "since": _seconds(asked.since),
         "exchange_ids": asked.exchange_ids,
         "note": asked.note,
     }

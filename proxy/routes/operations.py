@@ -17,6 +17,8 @@ from proxy.views import MonitorView, iso, monitor_views
 
 POLL_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 15.0
+MAX_EVENT_DIGITS = 18
+"""Any number of so many digits fits the database's 64 bits."""
 
 
 class Monitors(msgspec.Struct, frozen=True):
@@ -62,8 +64,8 @@ async def events(
     last_event_id: Annotated[str | None, Parameter(header="Last-Event-ID")] = None,
 ) -> ServerSentEvent:
     """Server-sent events: score, baseline, worker. A client that comes back with Last-Event-ID misses nothing kept."""
-    resume = int(last_event_id) if last_event_id and last_event_id.isdecimal() else None
-    return ServerSentEvent(_follow(context, resume))
+    known = last_event_id and last_event_id.isdecimal() and len(last_event_id) <= MAX_EVENT_DIGITS
+    return ServerSentEvent(_follow(context, int(last_event_id) if last_event_id and known else None))
 
 
 async def _follow(context: Context, resume: int | None) -> AsyncIterator[ServerSentEventMessage]:

@@ -1,5 +1,6 @@
 """POST /generate: one prompt through the data plane, as any client would send it."""
 
+import contextlib
 from typing import Annotated, Any
 
 import msgspec
@@ -8,11 +9,14 @@ from litestar.types import Receive, Scope, Send
 from msgspec import Meta
 
 from proxy.context import Context
+from proxy.relay import UpstreamBroke
 from proxy.routes.problems import Problem
 from proxy.tape import Tape
 from proxy.views import iso
 
 PATH = "/v1/chat/completions"
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What JSON from elsewhere can raise."""
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +37,25 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
     duration_seconds: float
     usage: Any = None
     finish_reason: str | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Completion(msgspec.Struct):
+    choices: Annotated[list[_Choice], Meta(min_length=1)]
+    model: str | None = None
+    usage: Any = None
+
+
+class _Refusal(msgspec.Struct):
+    error: dict[str, Any] | str
 
 
 class Relayed(Response[Any]):
@@ -79,7 +102,8 @@ async def generate(request: Request[Any, Any, Any], context: Context, data: Gene
             await context.probe.ask()
         model = next(iter(context.probe.models), "")
     if not model:
-        raise Problem(502, f"No model is known. {context.health()['upstream'].get('message', 'Name one in model.')}")
+        advice = "Name one in model." if context.probe.up else context.upstream_advice()
+        raise Problem(502, f"No model is known. {advice}")
     stream = "text/event-stream" in request.headers.get("accept", "")
     messages = [{"role": "system", "content": data.system}] if data.system else []
     messages.append({"role": "user", "content": data.prompt})
@@ -94,34 +118,25 @@ async def generate(request: Request[Any, Any, Any], context: Context, data: Gene
     scope = {"method": "POST", "raw_path": PATH.encode(), "query_string": b"", "headers": headers}
     if stream:
         return Relayed(context, tape, scope, body)
-    status, answer = await _collect(context, tape, scope, body, request.receive)
-    if status != 200:
-        detail = (
-            answer.get("error", {}).get("message") if isinstance(answer.get("error"), dict) else answer.get("error")
-        )
-        raise Problem(
-            status if status >= 400 else 502, str(detail or f"The model server answered with status {status}.")
-        )
-    choice = (answer.get("choices") or [{}])[0]
+    completion = await _ask(context, tape, scope, body, request.receive)
+    choice = completion.choices[0]
     return Response(
         Generated(
             id=tape.id,
             prompt=data.prompt,
-            response=(choice.get("message") or {}).get("content") or "",
+            response=choice.message.content or "",
             timestamp=iso(tape.at),
-            model=answer.get("model") or model,
+            model=completion.model or model,
             duration_seconds=tape.ended - tape.started,
-            usage=answer.get("usage"),
-            finish_reason=choice.get("finish_reason"),
+            usage=completion.usage,
+            finish_reason=choice.finish_reason,
         ),
         status_code=200,
     )
 
 
-async def _collect(
-    context: Context, tape: Tape, scope: Any, body: bytes, receive: Receive
-) -> tuple[int, dict[str, Any]]:
-    """The relayed answer's status and JSON body."""
+async def _ask(context: Context, tape: Tape, scope: Any, body: bytes, receive: Receive) -> _Completion:
+    """The relayed answer. Raises Problem where the model server refused, broke off or sent something else."""
     status, parts = 0, []
 
     async def send(message: Any) -> None:
@@ -131,8 +146,23 @@ async def _collect(
         else:
             parts.append(message.get("body", b""))
 
-    await context.relay.forward(scope, once(body, receive), send, tape)
     try:
-        return status, msgspec.json.decode(b"".join(parts), type=dict[str, Any])
-    except msgspec.DecodeError:
-        return status if status >= 400 else 502, {"error": {"message": "The model server's answer is not JSON."}}
+        await context.relay.forward(scope, once(body, receive), send, tape)
+    except UpstreamBroke as error:
+        raise Problem(502, f"The model server broke off inside its answer: {error}.") from None
+    answer = b"".join(parts)
+    if status != 200:
+        raise Problem(status if 400 <= status < 600 else 502, _reason(answer, status))
+    try:
+        return msgspec.json.decode(answer, type=_Completion)
+    except UNREADABLE as error:
+        raise Problem(502, f"The model server's answer is not a chat completion: {error}.") from None
+
+
+def _reason(answer: bytes, status: int) -> str:
+    """Why the model server refused, in its own words where it gave any."""
+    said: Any = None
+    with contextlib.suppress(*UNREADABLE):
+        error = msgspec.json.decode(answer, type=_Refusal).error
+        said = error.get("message") if isinstance(error, dict) else error
+    return str(said or f"The model server answered with status {status}.")

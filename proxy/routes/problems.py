@@ -1,6 +1,6 @@
 """Errors of the control plane as application/problem+json (RFC 9457): what was wrong, and what to do."""
 
-from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 import structlog
@@ -21,7 +21,9 @@ class Problem(HTTPException):
 
 
 def _respond(status: int, detail: str, **more: Any) -> Response[dict[str, Any]]:
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail} | more
+    # An upstream's status may be one that HTTP does not name, such as 529.
+    title = responses.get(status, "Error")
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail} | more
     return Response(body, status_code=status, media_type="application/problem+json")
 
 

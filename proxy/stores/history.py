@@ -27,8 +27,10 @@ class MonitorRow(msgspec.Struct, frozen=True, kw_only=True):
     response_model: str
     received: int
     observed: int
-    baseline_id: str | None
-    counts: dict[str, int]
+    baseline_id: str | None = None
+    baseline_at: float | None = None
+    """When that baseline was made the active one."""
+    counts: dict[str, int] = {}
 
     @property
     def seen(self) -> int:

@@ -10,6 +10,8 @@ from proxy.stores.database import open_sqlite, reading, upsert
 
 FILE = "exchanges.db"
 
+_PRUNED_AT_ONCE = 500
+
 _schema = sa.MetaData()
 
 _exchanges = sa.Table(
@@ -75,7 +77,7 @@ class Log:
             db.execute(upsert(_totals, [{"name": k, "value": v} for k, v in totals.items()], ["name"]))
 
     def totals(self) -> dict[str, int]:
-        """The tap's totals since the log began: logged, dropped, skipped."""
+        """Totals since the log began: logged, dropped and skipped by the tap; expired before they were read."""
         with reading(self._engine) as db:
             return {name: value for name, value in db.execute(sa.select(_totals.c.name, _totals.c.value))}
 
@@ -119,22 +121,37 @@ class Log:
         with self._engine.begin() as db:
             db.execute(sa.update(_exchanges).where(_exchanges.c.seq.in_(seqs)).values(capture=None, size=0))
 
-    def prune(self, *, before: float, max_bytes: int, batch: int = 500) -> int:
-        """Delete up to `batch` of the oldest entries that are too old or too many; returns how many went."""
+    def erase_up_to(self, seq: int) -> None:
+        """Erase the captures of all entries up to this one."""
         c = _exchanges.c
+        with self._engine.begin() as db:
+            db.execute(sa.update(_exchanges).where(c.seq <= seq, c.capture.is_not(None)).values(capture=None, size=0))
+
+    def prune(self, *, before: float, max_bytes: int, cursor: int) -> int:
+        """Delete the oldest entries that are too old or too many; returns how many went.
+
+        Those after the cursor, which nobody has read, are counted in the totals as "expired".
+        """
+        c, gone = _exchanges.c, 0
         with reading(self._engine) as db:
-            oldest = db.execute(sa.select(c.seq, c.at, c.size).order_by(c.seq).limit(batch)).all()
             total = db.execute(sa.select(sa.func.coalesce(sa.func.sum(c.size), 0))).scalar_one()
-        gone = []
-        for seq, at, size in oldest:
-            if at >= before and total <= max_bytes:
-                break
-            gone.append(seq)
-            total -= size
-        if gone:
+        while True:
+            # In small transactions, which the proxy's own writes need not wait for.
             with self._engine.begin() as db:
-                db.execute(sa.delete(_exchanges).where(c.seq <= gone[-1]))
-        return len(gone)
+                oldest = db.execute(sa.select(c.seq, c.at, c.size).order_by(c.seq).limit(_PRUNED_AT_ONCE)).all()
+                last = unread = count = 0
+                for seq, at, size in oldest:
+                    if at >= before and total <= max_bytes:
+                        break
+                    last, total, count, unread = seq, total - size, count + 1, unread + (seq > cursor)
+                if not last:
+                    return gone
+                db.execute(sa.delete(_exchanges).where(c.seq <= last))
+                if unread:
+                    statement = sqlite.insert(_totals).values(name="expired", value=unread)
+                    more = {"value": _totals.c.value + unread}
+                    db.execute(statement.on_conflict_do_update(index_elements=["name"], set_=more))
+            gone += count
 
     def close(self) -> None:
         self._engine.dispose()

@@ -22,6 +22,7 @@ monitors = sa.Table(
     sa.Column("received", sa.Integer, nullable=False),  # samples ever embedded: the next sample's number
     sa.Column("observed", sa.Integer, nullable=False),  # samples scored against the active baseline
     sa.Column("baseline_id", sa.String(36)),
+    sa.Column("baseline_at", sa.Float),  # when it was made the active one: reports from before are about something else
     sa.Column("counts", sa.Text, nullable=False),  # {result: exchanges}; the results add up to all that were seen
 )
 
@@ -31,7 +32,7 @@ samples = sa.Table(  # a ring per monitor: a sample's slot is its number modulo 
     sa.Column("monitor", sa.Text, primary_key=True),
     sa.Column("slot", sa.Integer, primary_key=True),
     sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("exchange_id", sa.String(36), nullable=False, index=True),
+    sa.Column("exchange_id", sa.String(36), nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )

@@ -115,12 +115,15 @@ def test_drift_and_baselines_are_printed_as_json_too(tmp_path: Path):
         (["drift", "--data-dir", "nothing"], 1, "start `driftium serve` first"),
         (["drift", "--url", "http://127.0.0.1:9"], 1, "No Driftium answers at"),
         (["drift", "--fail-on", "SOME"], 2, "SOME"),
+        (["drift", "--url", "a b"], 1, "No Driftium answers at a b"),
+        (["drift", "--url", "http://[::1"], 1, "error: 'http://[::1' is no address"),
         (["baseline", "set", "--last", "1"], 2, "1"),
         (["baseline", "set", "--url", "http://127.0.0.1:9"], 1, "No Driftium answers at"),
         (["serve", "--port", "99999"], 2, "--port: server.port = 99999: expected int <= 65535"),
         (["serve", "--prot", "1"], 2, "--prot"),
         (["serve", "--config", "none.toml"], 2, "none.toml: cannot be read"),
         (["serve", "--upstream", "localhost"], 2, "upstream.url = 'localhost': must be http(s)"),
+        (["serve", "--upstream", "http://[::1"], 2, "upstream.url = 'http://[::1': must be a URL"),
         (["fly"], 2, "fly"),
     ],
 )
@@ -129,6 +132,30 @@ def test_what_cannot_be_done_is_said_with_an_exit_code(tmp_path: Path, words: li
     assert told.returncode == code, told.stderr
     assert says in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize("words", [["serve", "--port", "0"], ["drift"], ["baseline", "list"]])
+@pytest.mark.parametrize("file", ["drift_history.db", "exchanges.db"])
+def test_a_corrupt_database_ends_the_command_with_one_line(tmp_path: Path, words: list[str], file: str):
+    """What SQLite says of it, and where to look next."""
+    scored_history(tmp_path, Severity.LOW)
+    (tmp_path / file).write_bytes(b"no database at all " * 100)
+    told = driftium_cli(*words, "--data-dir", str(tmp_path), cwd=tmp_path)
+    assert told.returncode == 1
+    assert told.stderr.startswith(f"error: the data folder {tmp_path} cannot be ")
+    assert told.stderr.endswith("file is not a database; run driftium doctor\n")
+    assert told.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["serve", "--port", "0"], ["drift"]])
+def test_a_folder_that_cannot_be_made_ends_the_command_with_one_line(tmp_path: Path, words: list[str]):
+    """Also where its name holds brackets, which the terminal's markup knows too."""
+    (tmp_path / "[red]").touch()
+    told = driftium_cli(*words, "--data-dir", str(tmp_path / "[red]" / "data"), cwd=tmp_path)
+    assert told.returncode == 1
+    assert told.stderr.startswith("error: ")
+    assert str(tmp_path / "[red]" / "data") in told.stderr
+    assert told.stderr.count("\n") == 1
 
 
 def test_a_port_in_use_ends_the_start_with_what_to_do(driftium: Callable[..., Driftium], tmp_path: Path):

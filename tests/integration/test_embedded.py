@@ -1,5 +1,6 @@
 """The embedded model is a process of its own: it fetches itself, answers, and never outlives its parent."""
 
+import io
 import json
 import os
 import shutil
@@ -8,17 +9,21 @@ import socket
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from rich.console import Console
+from structlog.testing import capture_logs
 
 from proxy import gguf as weights
 from proxy.embedded import MODEL
 from proxy.gguf import WeightsError, fetch_gguf, find_gguf, stored_path
+from proxy.serve import teller
+from tests.conftest import Driftium, wait_until
 
 pytest.importorskip("xllamacpp", reason="needs driftium[embedded]")
 
@@ -178,3 +183,53 @@ def test_a_download_ends_with_its_parents_pipe(gguf: Path, tmp_path: Path):
         started.stdin.close()
         assert started.wait(10) == 0
     assert [*stored_path(tmp_path).parent.iterdir()] == []
+
+
+DOWNLOAD = [{"stage": "download", "fraction": fraction / 100} for fraction in range(101)]
+READY = {"ready": True, "url": "http://127.0.0.1:1", "model": "m"}
+FAILED = {"error": "pip install 'driftium[embedded]'"}
+
+
+def test_a_terminal_sees_each_tenth_of_the_download_and_how_it_ended():
+    """Once each, with the brackets of a command that is to be typed."""
+    screen = io.StringIO()
+    tell = teller(Console(file=screen, force_terminal=True, color_system=None, highlight=False, width=40))
+    for line in [*DOWNLOAD, {"stage": "load"}, READY, FAILED, FAILED]:
+        tell(line)
+    assert screen.getvalue().splitlines() == [
+        *(f"the embedded model is being downloaded: {percent} %" for percent in range(0, 101, 10)),
+        "the embedded model is ready: m",
+        "the embedded model does not start: pip install 'driftium[embedded]'",
+    ]
+
+
+def test_off_a_terminal_the_same_goes_to_the_log():
+    with capture_logs() as logged:
+        tell = teller(Console(file=io.StringIO()))
+        for line in (READY, FAILED):
+            tell(line)
+    assert [(entry["log_level"], entry["event"]) for entry in logged] == [
+        ("info", "the embedded model is ready: m"),
+        ("error", "the embedded model does not start: pip install 'driftium[embedded]'"),
+    ]
+
+
+def test_a_model_that_comes_back_is_told_again():
+    screen = io.StringIO()
+    tell = teller(Console(file=screen, force_terminal=True, color_system=None, highlight=False))
+    for line in [{"stage": "load"}, READY] * 2:
+        tell(line)
+    assert screen.getvalue().count("is ready: m") == 2
+
+
+def test_serve_says_when_its_model_is_ready(gguf: Path, driftium: Callable[..., Driftium]):
+    proxy = driftium(None, "--embedded", "--no-worker", env={"DRIFTIUM_EMBEDDED__GGUF": str(gguf)})
+    ready = f"the embedded model is ready: {MODEL}"
+    wait_until(lambda: ready in proxy.stderr.read_text(), what=ready)
+
+
+def test_serve_says_why_its_model_does_not_start(driftium: Callable[..., Driftium], tmp_path: Path):
+    missing = tmp_path / "none.gguf"
+    proxy = driftium(None, "--embedded", "--no-worker", env={"DRIFTIUM_EMBEDDED__GGUF": str(missing)})
+    error = f"the embedded model does not start: there is no file {missing}"
+    wait_until(lambda: error in proxy.stderr.read_text(), what=error)

@@ -130,6 +130,40 @@ def test_request_headers_are_those_of_the_client_less_the_connections_own(relaye
     assert relayed.got.body == ASK
 
 
+def test_connection_names_no_header_that_frames_the_message(relayed: Relayed):
+    """Else what follows the head would be read as another request, or another answer."""
+    relayed.say(answer(completion("Hi."), headers=("Connection: content-length, close",)))
+    said = relayed.raw(post(ASK, "Connection: close, Content-Length, Transfer-Encoding, Host"))
+    assert ("content-length", str(len(ASK))) in relayed.got.headers
+    assert ("Host", relayed.upstream.url.removeprefix("http://")) in relayed.got.headers
+    assert relayed.got.body == ASK
+    assert f"content-length: {len(completion('Hi.'))}".encode() in said
+
+
+def test_a_chat_request_of_five_megabytes_passes(relayed: Relayed):
+    """The control plane's small bound is not the data plane's."""
+    relayed.say(answer(completion("Hi.")))
+    through = relayed.driftium.chat("x" * 5 * 2**20)
+    assert (through.status_code, through.content) == (200, completion("Hi."))
+    assert len(relayed.got.body) > 5 * 2**20
+
+
+@pytest.mark.parametrize("target", ["/v1", "/v1/", "//v1/models", "/api/delete", "/api/blobs/sha256:1", "/v1%2Fmodels"])
+def test_what_is_the_data_planes_reaches_the_upstream(relayed: Relayed, target: str):
+    relayed.say(LISTING)
+    with httpx.Client(trust_env=False) as client:
+        client.post(relayed.driftium.url + target)
+    assert relayed.got.target == target
+
+
+@pytest.mark.parametrize("target", ["/v12", "/v1x/models", "/api", "/api/chatter", "/api/health/v1", "/x/v1/models"])
+def test_what_only_resembles_it_does_not(relayed: Relayed, target: str):
+    relayed.say(LISTING)
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(relayed.driftium.url + target).status_code == 404
+    assert all(r.target == "/v1/models" for r in relayed.upstream.requests)
+
+
 def test_a_request_id_is_made_where_there_is_none(relayed: Relayed):
     """It is the exchange's own, so that the upstream's log and ours can be joined."""
     relayed.say(LISTING)

@@ -2,8 +2,10 @@
 
 import json
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from drift.embedder import Embedder, find_weights
 from drift.policy import Policy
 from drift.records import Outcome
 from proxy.capture import Capture, encode
+from proxy.commands import Commands
 from proxy.config import Data, Monitors, Privacy, Settings
 from proxy.config import Worker as WorkerSettings
 from proxy.populations import Populations
@@ -21,6 +24,7 @@ from proxy.stores.ledger import Ledger
 from proxy.stores.log import Entry, Log, open_log
 from proxy.stores.vectors import Vectors
 from proxy.tape import exchange_id
+from proxy.views import drift_view
 from tests.scripted import completion
 
 SECRET = "the launch code is 0000"
@@ -36,13 +40,33 @@ class Bench:
 
     def __init__(self, folder: Path, embedder: Embedder, settings: Settings):
         self.settings = msgspec.structs.replace(settings, data=Data(dir=str(folder)))
+        self._folder, self._embedder = folder, embedder
+        self._sent = 0
+        self.start()
+
+    def start(self) -> None:
+        """Open everything, as a worker does when it starts."""
+        folder, settings, encoder = self._folder, self.settings, self._embedder.encoder
         self.log: Log = open_log(folder)
         self.history: History = open_history(folder)
-        self.vectors = Vectors(self.settings.vector_store, folder, embedder.dimension)
-        ledger = Ledger(self.history, self.settings.history, self.settings.drift.recent_samples)
-        populations = Populations(self.settings, Policy(), self.history, self.vectors, embedder.encoder)
-        self.scorer = Scorer(self.settings, self.history, ledger, self.log, self.vectors, embedder, populations)
-        self._sent = 0
+        self.vectors = Vectors(settings.vector_store, folder, self._embedder.dimension)
+        ledger = Ledger(self.history, settings.history, settings.drift.recent_samples)
+        populations = Populations(settings, Policy(), self.history, self.vectors, encoder)
+        self.scorer = Scorer(settings, self.history, ledger, self.log, self.vectors, self._embedder, populations)
+        self.commands = Commands(settings, self.history, ledger, self.vectors, populations, self.scorer, encoder)
+
+    def restart(self) -> None:
+        self.close()
+        self.start()
+
+    def ask(self, kind: str, **arguments: Any) -> dict[str, Any]:
+        """A command and its answer."""
+        choices = {"monitor": None, "last": None, "since": None, "exchange_ids": None, "note": ""}
+        asked = self.history.ask(kind, choices | {"id": exchange_id(1.0), "head": 0} | arguments)
+        self.commands.answer_all()
+        answer = self.history.answer(asked)
+        assert answer
+        return answer
 
     def add(
         self,
@@ -166,3 +190,85 @@ def test_a_backlog_that_cannot_be_held_is_sampled_and_the_rest_counted(tmp_path:
     late = sum(at > 1.8e9 + 1_500 for at in drawn)
     assert abs(late - len(drawn) / 2) < 4 * math.sqrt(len(drawn)) / 2, "no part of the backlog is favoured"
     bench.close()
+
+
+def test_a_new_log_under_an_old_history_is_read_from_its_beginning(bench: Bench, tmp_path: Path):
+    """Someone moved a damaged log away: what the new one holds is not mistaken for read."""
+    for _ in range(3):
+        bench.add()
+    bench.score()
+    bench.close()
+    for file in tmp_path.glob("exchanges.db*"):
+        file.unlink()
+    bench.start()
+    bench.add()
+    assert bench.score() == {"m": {"scored": 4}}
+
+
+def test_texts_that_a_killed_worker_left_in_the_log_go_when_the_next_one_starts(bench: Bench):
+    """The erasure follows the commit; what lies between them when the worker dies is made up for."""
+    quiet, bench.settings = bench.settings, msgspec.structs.replace(bench.settings, privacy=Privacy(store_text=True))
+    bench.restart()
+    bench.add()
+    bench.score()
+    (entry,) = bench.log.after(0, 1)
+    assert bench.log.captures([entry.seq])
+    bench.settings = quiet
+    bench.restart()
+    assert bench.log.captures([entry.seq]) == {}
+
+
+def test_a_fresh_score_of_a_single_answer_has_no_p_value_and_harms_nobody(bench: Bench):
+    for _ in range(12):
+        bench.add()
+    bench.score()
+    made = bench.ask("baseline")
+    assert made["baseline_size"] == 12
+    bench.add()
+    bench.score()
+    assert bench.ask("score", monitor="m") == {"monitor": "m", "p_value": None}
+
+
+def test_a_baseline_whose_vectors_are_gone_is_refused_and_named(bench: Bench, tmp_path: Path):
+    """After vectors/ was moved away, as the error of a damaged store advises, the worker goes on."""
+    for _ in range(4):
+        bench.add()
+    bench.score()
+    assert bench.ask("baseline")["baseline_size"] == 4
+    bench.add()
+    bench.score()
+    bench.close()
+    shutil.rmtree(tmp_path / "vectors")
+    bench.start()
+    refused = bench.ask("baseline", last=3)
+    assert refused["status"] == 409
+    assert "vectors" in refused["error"]
+    assert "make a new one" in bench.scorer.state("ready").error
+    for _ in range(2):
+        bench.add()
+    bench.score()
+    assert bench.ask("baseline", last=2)["baseline_size"] == 2
+    assert bench.scorer.state("ready").error == ""
+
+
+def test_a_baseline_made_active_again_starts_anew_over_restarts_too(bench: Bench):
+    """Reports from before say nothing about the window that begins now."""
+    for _ in range(20):
+        bench.add()
+    bench.score()
+    made = bench.ask("baseline")
+    for _ in range(15):
+        bench.add()
+    bench.score()
+    bench.ask("score", monitor="m")
+    assert drift_view(bench.history, bench.log, {}, "m").severity == "LOW"
+    bench.ask("activate", id=made["baseline_id"])
+    assert drift_view(bench.history, bench.log, {}, "m").status == "waiting_for_telemetry"
+    for _ in range(3):
+        bench.add()
+    bench.score()
+    bench.restart()
+    bench.add()
+    bench.score()
+    assert bench.ask("score", monitor="m")["p_value"] is not None
+    assert drift_view(bench.history, bench.log, {}, "m").observed == 4

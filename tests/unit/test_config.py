@@ -1,5 +1,6 @@
 """Settings come from one file, one prefix and the flags, and a wrong one says what is wrong in one line."""
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -52,6 +53,22 @@ def test_flags_override_the_environment_which_overrides_the_file(tmp_path: Path)
         ("[drift]\nmax_baseline = 5000", "drift.max_baseline = 5000: must not exceed"),
         ("[upstream]\nurl = 'ftp://x'", "upstream.url = 'ftp://x': must be http(s)"),
         ("[upstream]\nurl = 'http://localhost:8000'", "is Driftium's own address"),
+        ("[upstream]\nurl = 'http://localhost'\n[server]\nport = 80", "is Driftium's own address (server.port = 80)"),
+        (
+            "[upstream]\nurl = 'http://127.0.0.1:99999'",
+            "upstream.url = 'http://127.0.0.1:99999': must be a URL: Port out",
+        ),
+        ("[upstream]\nurl = 'http://[::1'", "upstream.url = 'http://[::1': must be a URL: Invalid IPv6"),
+        ('[upstream]\nurl = "http://x\\n"', "upstream.url = 'http://x\\n': must be a URL: unprintable"),
+        (
+            "[upstream]\nurl = 'http://x/v1'",
+            "upstream.url = 'http://x/v1': must be http(s)://host[:port][/prefix], without /v1",
+        ),
+        ("[upstream]\nurl = 'http://x/openai/v1/'", "without /v1"),
+        ("[server]\ncors_origins = ['http://[::1']", "server.cors_origins = 'http://[::1': must be a URL"),
+        ("[server]\ndrain_seconds = inf", "server.drain_seconds = inf: expected float <= 1000000000.0"),
+        ("[worker]\npoll_seconds = nan", "worker.poll_seconds = nan: expected float > 0.0"),
+        ("[worker]\nbatch = inf", "worker.batch = inf: expected int"),
         ("[server]\ncors_origins = ['x.org']", "server.cors_origins = 'x.org': must be scheme://host"),
         ("[server", "not valid TOML"),
     ],
@@ -63,6 +80,31 @@ def test_a_wrong_setting_is_named_with_its_value_and_its_rule(tmp_path: Path, te
 def test_a_wrong_environment_variable_is_named_as_such(tmp_path: Path):
     message = refused(tmp_path, "", {"DRIFTIUM_SERVER__PORT": "eighty"})
     assert message == "DRIFTIUM_SERVER__PORT: server.port = 'eighty': expected int, got str"
+
+
+def test_a_variable_with_one_underscore_is_refused_and_not_ignored(tmp_path: Path):
+    message = refused(tmp_path, "", {"DRIFTIUM_SERVER_PORT": "9"})
+    assert (
+        message == "DRIFTIUM_SERVER_PORT: no such setting; a variable is named DRIFTIUM_SECTION__KEY, two underscores"
+    )
+
+
+def test_the_variables_that_kubernetes_adds_for_a_service_are_no_settings(tmp_path: Path):
+    """A service called driftium does not keep its own pods from starting."""
+    added = {
+        "DRIFTIUM_SERVICE_HOST": "10.0.0.1",
+        "DRIFTIUM_SERVICE_PORT": "8000",
+        "DRIFTIUM_PORT": "tcp://10.0.0.1:8000",
+        "DRIFTIUM_PORT_8000_TCP_ADDR": "10.0.0.1",
+        "DRIFTIUM_WEB_SERVICE_PORT_HTTP": "8000",
+    }
+    assert load(Path(os.devnull), environ=added, flags={}) == Settings()
+
+
+@pytest.mark.parametrize("url", ["http://x/openai", "https://x/v1beta/openai/", "http://[::1]:9", "https://localhost"])
+def test_an_upstream_may_stand_behind_a_prefix_on_any_other_port(url: str):
+    flags = {"upstream.url": url, "server.port": 80}
+    assert load(Path(os.devnull), environ={}, flags=flags).upstream.url == url
 
 
 def test_a_missing_config_file_is_an_error_only_when_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -79,17 +79,26 @@ def test_a_reader_goes_on_after_its_cursor(log: Log):
 
 def test_the_oldest_entries_go_when_the_log_is_too_old_or_too_large(log: Log):
     log.append([entry(name, at=float(i), size=100) for i, name in enumerate("abcde")], TOTALS)
-    assert log.prune(before=2.0, max_bytes=1000) == 2
-    assert log.prune(before=0.0, max_bytes=150) == 2
+    assert log.prune(before=2.0, max_bytes=1000, cursor=9) == 2
+    assert log.prune(before=0.0, max_bytes=150, cursor=9) == 2
     assert [e.id for e in log.after(0, 10)] == ["e"]
-    assert log.prune(before=0.0, max_bytes=150) == 0
+    assert log.prune(before=0.0, max_bytes=150, cursor=9) == 0
+
+
+def test_what_nobody_has_read_is_counted_when_it_goes(log: Log):
+    """Of 1,200 entries 1,000 were read; all go, over several transactions, and 200 are counted as expired."""
+    log.append([entry(f"x{i}") for i in range(1_200)], TOTALS)
+    assert log.prune(before=1.0, max_bytes=10**9, cursor=1_000) == 1_200
+    log.append([entry("y")], TOTALS)
+    log.prune(before=1.0, max_bytes=10**9, cursor=1_200)
+    assert log.totals()["expired"] == 201
 
 
 def test_a_sequence_number_is_never_given_twice(log: Log):
     """A cursor stays true after everything was pruned."""
     log.append([entry("a"), entry("b")], TOTALS)
     head = log.head()
-    log.prune(before=1.0, max_bytes=0)
+    log.prune(before=1.0, max_bytes=0, cursor=head)
     log.append([entry("c", at=2.0)], TOTALS)
     assert [e.id for e in log.after(head, 10)] == ["c"]
 
