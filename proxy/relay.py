@@ -39,7 +39,7 @@ class Relay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request. Offers its tape whatever happens."""
-        # A mount rewrites `path`; `raw_path` is what the client sent.
+        # `path` is percent-decoded; `raw_path` is what the client sent.
         await self.forward(scope, receive, send, self.tape(scope["raw_path"].decode("latin-1")))
 
     def tape(self, path: str) -> Tape:

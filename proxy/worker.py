@@ -131,10 +131,9 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
         log.error(str(error))
         return 1
     except (OSError, SQLAlchemyError) as error:
-        # Exchanges wait in the log until the disk is mended; the supervisor tries again and again.
-        log.error(
-            "the data folder cannot be used; run driftium doctor", folder=str(settings.data_dir), error=str(error)
-        )
+        # Exchanges wait in the log until it is mended; the supervisor tries again and again.
+        reason = str(error).partition("\n")[0]
+        log.error("the worker cannot work; run driftium doctor", folder=str(settings.data_dir), error=reason)
         return 1
 
 
