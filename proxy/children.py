@@ -6,7 +6,9 @@ dies, the child reads the end of the file and ends too.
 
 import asyncio
 import contextlib
+import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +20,18 @@ log = structlog.get_logger()
 BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STABLE_SECONDS = 60.0
 """A child that lived this long starts again at once: its end was no crash loop."""
+
+
+def when_parent_ends(act: Callable[[], None]) -> None:
+    """Call `act`, from a thread, once whoever holds the other end of standard input is gone."""
+
+    def wait() -> None:
+        # Not sys.stdin: a thread that holds its lock would abort the interpreter's exit.
+        while os.read(0, 1024):
+            pass
+        act()
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 class Child:

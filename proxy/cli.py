@@ -54,6 +54,7 @@ def main() -> None:
 @_data_dir
 @click.option("--embedded", is_flag=True, default=None, help="Run a small real model here and use it as the upstream.")
 @click.option("--no-worker", is_flag=True, help="Only forward and log; scoring runs elsewhere (driftium worker).")
+@click.option("--end-with-parent", is_flag=True, hidden=True)
 def serve(
     config: Path | None,
     host: str | None,
@@ -62,6 +63,7 @@ def serve(
     data_dir: str | None,
     embedded: bool | None,
     no_worker: bool,
+    end_with_parent: bool,
 ) -> None:
     """Run the proxy, and the worker beside it."""
     from proxy import logs
@@ -80,7 +82,7 @@ def serve(
     command = ["proxy", "worker", "--end-with-parent", "--data-dir", str(settings.data_dir)]
     if config:
         command += ["--config", str(config)]
-    sys.exit(run(settings, command if settings.worker.enabled else None))
+    sys.exit(run(settings, command if settings.worker.enabled else None, end_with_parent=end_with_parent))
 
 
 @main.command()

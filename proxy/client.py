@@ -83,7 +83,7 @@ def _stores(settings: Settings) -> Iterator[tuple[History, Log]]:
 
 
 def _print_drift(view: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     colour = {"LOW": "green", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "red bold"}
     if view["severity"]:
         word = f"[{colour[view['severity']]}]{view['severity']}[/]" + (" (provisional)" if view["provisional"] else "")

@@ -137,13 +137,14 @@ def serving(settings: Settings, gguf: Path, folder: Path) -> Iterator[Server]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     # An empty file of settings: the ones that people use must neither be changed nor watched over by the demo.
-    command = [sys.executable, "-m", "proxy", "serve", "--config", os.devnull, "--embedded"]
+    command = [sys.executable, "-m", "proxy", "serve", "--end-with-parent", "--config", os.devnull, "--embedded"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--data-dir", str(folder)]
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             command,
             env=_environment(settings, gguf, folder),
-            stdin=subprocess.DEVNULL,
+            # Held open: should this process be killed, the other ends too.
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             # Ctrl-C in a terminal reaches every process of the group; this one ends when the story does.
@@ -155,6 +156,8 @@ def serving(settings: Settings, gguf: Path, folder: Path) -> Iterator[Server]:
     finally:
         server.close()
         process.terminate()
+        assert process.stdin
+        process.stdin.close()
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -2,6 +2,8 @@
 
 import asyncio
 import errno
+import os
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -14,13 +16,14 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.app import build
+from proxy.children import when_parent_ends
 from proxy.config import Settings
 from proxy.context import Context
 
 log = structlog.get_logger()
 
 
-def serve(settings: Settings, worker_command: Sequence[str] | None) -> int:
+def serve(settings: Settings, worker_command: Sequence[str] | None, *, end_with_parent: bool = False) -> int:
     """Serve until told to stop; returns the exit code."""
     console = Console(stderr=True, highlight=False)
     server = settings.server
@@ -50,6 +53,8 @@ def serve(settings: Settings, worker_command: Sequence[str] | None) -> int:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(server.drain_seconds) or 1,
     )
+    if end_with_parent:
+        when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
     _announce(console, settings, worker_command is not None)
     _Server(config, context, console).run(sockets=[listener])
     return 0

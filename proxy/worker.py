@@ -17,6 +17,7 @@ from drift.embedder import Embedder, find_weights
 from drift.errors import DriftError
 from drift.policy import Policy
 from drift.semantic.calibration import Calibration
+from proxy.children import when_parent_ends
 from proxy.commands import Commands
 from proxy.config import Settings
 from proxy.population import Population
@@ -121,7 +122,7 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
     """
     stop = threading.Event()
     if end_with_parent:
-        threading.Thread(target=_wait_for_parent, args=(stop,), daemon=True).start()
+        when_parent_ends(stop.set)
     _stop_on_signals(stop)
     os.nice(settings.worker.nice)
     try:
@@ -196,13 +197,6 @@ def _alone(data_dir: Path) -> Iterator[None]:
         except BlockingIOError:
             raise WorkerBusy(f"Another worker works on {data_dir}: stop it, or choose another --data-dir.") from None
         yield
-
-
-def _wait_for_parent(stop: threading.Event) -> None:
-    # Not sys.stdin: a thread that holds its lock would abort the interpreter's exit.
-    while os.read(0, 1024):
-        pass
-    stop.set()
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

@@ -31,6 +31,8 @@ def demo(tmp_path: Path) -> Iterator[Start]:
 
         def start(gguf: Path, *flags: str) -> subprocess.Popen[str]:
             chosen = {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": ROOT, "DRIFTIUM_EMBEDDED__GGUF": str(gguf)}
+            # A shell's background jobs ignore Ctrl-C, and so would what they start.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
             started = subprocess.Popen(
                 [sys.executable, "-m", "proxy", "demo", *flags],
                 cwd=tmp_path,
@@ -39,6 +41,7 @@ def demo(tmp_path: Path) -> Iterator[Start]:
                 stderr=subprocess.PIPE,
                 text=True,
             )
+            signal.signal(signal.SIGINT, before)
             stack.enter_context(started)
             stack.callback(started.kill)
             return started
