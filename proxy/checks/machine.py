@@ -160,6 +160,7 @@ def clock(settings: Settings) -> Iterable[Finding]:
         yield Finding("error", part, f"this machine's clock says that it is the year {year}", mend)
         return
     steady, wall = time.monotonic(), time.time()
+    # Two clocks can only be compared over a stretch of time.
     time.sleep(0.2)
     jump = abs((time.time() - wall) - (time.monotonic() - steady))
     # Less can be this process waiting for its turn between two readings.

@@ -114,7 +114,7 @@ def test_a_client_that_reads_slowly_holds_the_upstream_back(relayed: Relayed):
         before = -1
         while sent != before:  # until nothing moves any more
             before = sent
-            time.sleep(0.3)
+            time.sleep(0.3)  # that nothing comes any more has no event to wait for
         resident = memory_of(relayed.driftium.process.pid)
         assert sent < 20_000_000
         received = len(client.recv(65536).split(b"\r\n\r\n", 1)[1])
