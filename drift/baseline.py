@@ -1,16 +1,19 @@
 """The *baseline*: the immutable reference sample, pinned to the encoder that made its vectors."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from drift.errors import BaselineTooSmall
-from drift.samples import Matrix
-from drift.semantic.calibration import Calibration
+from drift.indicators import Answers, Questions
+from drift.policy import Policy
+from drift.samples import Codes, Matrix, Sample, session_codes
+from drift.semantic.calibration import Calibration, Sources
 from drift.semantic.centroid import Moments
-from drift.semantic.mmd import Doubles, Floats, median_distance, pair_sums, rbf, squared_norms
+from drift.semantic.mmd import Doubles
+from drift.semantic.residual import Ridge, fit_ridge
+from drift.window import Reference
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -21,32 +24,41 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Identity of the encoder: vectors of another one cannot be compared with these."""
     created_at: float
     """Unix seconds."""
-    exchange_ids: tuple[str, ...]
-    responses: Matrix
-    """Shape (n, d)."""
+    samples: tuple[Sample, ...]
     prompts: Matrix
-    """Shape (n, d), in the order of the responses."""
-    bandwidth: float
-    """Median distance of the responses: the width of the kernel, frozen."""
-    response_norms: Floats
-    """Squared lengths of the responses, shape (n,)."""
+    """Shape (n, d)."""
+    codes: Codes
+    """Session of each sample, shape (n,)."""
+    uses_sessions: bool
+    """False when the samples' session names tell no people apart."""
+    responses: Reference
+    residuals: Reference
+    """Of what the prompts leave unexplained, each answer left out of its own fit."""
+    ridge: Ridge
     response_moments: Moments
-    pair_sums: Doubles
-    """For each response the sum of its kernel with the others, shape (n,)."""
+    alignments: Doubles
+    """Cosine of each prompt and its response, shape (n,)."""
+    questions: Questions
+    answers: Answers
+    """What the baseline's behaviour answers to the questions, shape (n, k); k is 0 where it was not measured."""
     calibration: Calibration | None = None
 
     def __len__(self) -> int:
-        return len(self.responses)
+        return len(self.samples)
 
     @property
-    def pair_mean(self) -> float:
-        """Mean kernel of two different responses: A / (n (n - 1)), the baseline's term of mmd2."""
-        n = len(self)
-        return float(self.pair_sums.sum()) / (n * (n - 1))
+    def exchange_ids(self) -> tuple[str, ...]:
+        return tuple(sample.exchange_id for sample in self.samples)
 
-    def kernel(self) -> Floats:
-        """Kernel matrix of the responses, shape (n, n), float32: what calibrate simulates from."""
-        return rbf(self.responses, self.responses, self.bandwidth, a_norms=self.response_norms)
+    def sources(self) -> Sources:
+        """What calibrate simulates from."""
+        return Sources(
+            responses=self.responses.kernel(),
+            residuals=self.residuals.kernel(),
+            alignments=self.alignments,
+            answers=self.answers,
+            sessions=self.codes,
+        )
 
     def with_calibration(self, calibration: Calibration) -> "Baseline":
         """The same baseline with its alarm thresholds."""
@@ -58,40 +70,46 @@ def make_baseline(
     id: str,
     encoder: str,
     created_at: float,
-    exchange_ids: Sequence[str],
-    responses: Any,
-    prompts: Any,
+    samples: Sequence[Sample],
     calibration: Calibration | None = None,
+    largest_session: float = Policy().largest_session,
 ) -> Baseline:
-    """A baseline of n >= 2 exchanges with the vectors of their responses and prompts, both (n, d).
+    """A baseline of n >= 2 samples. A session with more than a share largest_session of them is not taken for one.
 
-    The arrays are copied and made read-only. Making it again from the same vectors gives the same numbers, so
-    only these and the calibration need storing. Raises BaselineTooSmall when n is below 2, ValueError when
-    ids, responses and prompts differ in number.
+    Making it again from the same samples gives the same numbers, so only these and the calibration need storing.
+    Raises BaselineTooSmall when n is below 2.
     """
-    fixed_responses, fixed_prompts = _frozen(responses), _frozen(prompts)
-    n = len(exchange_ids)
-    if not n == len(fixed_responses) == len(fixed_prompts):
-        raise ValueError(f"{n} ids, {len(fixed_responses)} responses and {len(fixed_prompts)} prompts: one each needed")
+    n = len(samples)
     if n < 2:
         raise BaselineTooSmall(f"{n} exchange(s); a baseline needs at least 2, and 100 for calibrated thresholds")
-    bandwidth = median_distance(fixed_responses)
+    responses = _frozen([sample.response for sample in samples])
+    prompts = _frozen([sample.prompt for sample in samples])
+    named = [sample.session for sample in samples]
+    codes = session_codes(named, largest_share=largest_session)
+    ridge, left_out = fit_ridge(prompts, responses, codes)
+    measured = [sample.features for sample in samples if sample.features is not None]
+    behaviour = measured if len(measured) == n else []
+    questions = Questions(behaviour)
     return Baseline(
         id=id,
         encoder=encoder,
         created_at=created_at,
-        exchange_ids=tuple(exchange_ids),
-        responses=fixed_responses,
-        prompts=fixed_prompts,
-        bandwidth=bandwidth,
-        response_norms=squared_norms(fixed_responses),
-        response_moments=Moments.of(fixed_responses),
-        pair_sums=pair_sums(fixed_responses, bandwidth),
+        samples=tuple(samples),
+        prompts=prompts,
+        codes=codes,
+        uses_sessions=bool((codes >= 0).any()) or not any(named),
+        responses=Reference.of(responses, codes),
+        residuals=Reference.of(left_out, codes),
+        ridge=ridge,
+        response_moments=Moments.of(responses),
+        alignments=np.einsum("ij,ij->i", prompts, responses, dtype=np.float64),
+        questions=questions,
+        answers=questions.answers(behaviour) if behaviour else np.zeros((n, 0), dtype=bool),
         calibration=calibration,
     )
 
 
-def _frozen(vectors: Any) -> Matrix:
+def _frozen(vectors: Sequence[Matrix]) -> Matrix:
     matrix: Matrix = np.array(vectors, dtype=np.float32, order="C", ndmin=2)
     matrix.setflags(write=False)
     return matrix

@@ -1,32 +1,18 @@
 """One *monitor*: a named population of answers, its baseline and its window, and how far one is from the other."""
 
-from collections import deque
-from collections.abc import Sequence
-from typing import NamedTuple
-from zlib import crc32
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from drift.baseline import Baseline
-from drift.errors import EncoderMismatch
+from drift.detectors import Detectors
 from drift.policy import Policy, health_index
+from drift.provisional import Outcome, judge_completed
 from drift.records import DetectorScore, Report, Severity
 from drift.samples import Sample
-from drift.semantic.calibration import Calibration
-from drift.semantic.mmd import Permuted, permutation_test
-from drift.semantic.witness import Witness
-from drift.window import Window
-
-_SMALLEST_THRESHOLD = 1e-6
-"""The rounding of float32 kernels: a baseline of equal answers has a null of zeros."""
-
-
-class _Outcome(NamedTuple):
-    """A window's statistic, its alarm line and their ratio; provisional ones are of the window last completed."""
-
-    statistic: float | None
-    threshold: float | None
-    ratio: float | None
+from drift.semantic.calibration import ALIGNMENT, BEHAVIOUR, MMD, RESIDUAL, Calibration
+from drift.semantic.permutation import permutation_test
+from drift.sentences import finding, missing_sentence, moved_sentence
 
 
 class Monitor:
@@ -42,6 +28,9 @@ class Monitor:
     calibration_progress: float
     """0..1, of the calibration that runs for this monitor; the caller sets it."""
 
+    detectors: Detectors
+    """The statistics and the largest window's samples."""
+
     def __init__(self, name: str, baseline: Baseline, policy: Policy, resume: Report | None = None) -> None:
         self.name = name
         self.baseline = baseline
@@ -51,14 +40,14 @@ class Monitor:
         self._minimum = dict(zip(self._sizes, policy.minimum_samples(self._sizes), strict=True))
         self._calibration = baseline.calibration if self._usable(baseline.calibration) else None
         self._severity: Severity | None = None
-        self._completed: dict[int, _Outcome] = {}
+        self._completed: dict[int, Outcome] = {}
         self._empty(0)
         if resume is not None and resume.baseline_id == baseline.id:
             self._empty(resume.observed)
             self._severity = resume.severity
-            for detector in resume.detectors if resume.provisional else ():
-                if detector.window in self._sizes and detector.ratio is not None:
-                    self._completed[detector.window] = _Outcome(detector.statistic, detector.threshold, detector.ratio)
+            for score in resume.detectors if resume.provisional else ():
+                if score.window in self._sizes and score.ratio is not None:
+                    self._completed[score.window] = Outcome(score.statistic, score.threshold, score.ratio)
 
     @property
     def severity(self) -> Severity | None:
@@ -79,28 +68,34 @@ class Monitor:
 
         Raises EncoderMismatch when its vectors have another dimension than the baseline's.
         """
-        self._take(sample)
-        if self._calibration is None and len(self.baseline) >= self.policy.provisional_from:
-            for size in self._sizes:
-                if self._observed % size == 0 and self._window.samples(size) == size:
-                    self._test_completed(size)
-        return self._judge()
+        return next(self.observe_all([sample]))
+
+    def observe_all(self, samples: Sequence[Sample]) -> Iterator[bool]:
+        """Take in samples, one at each step of the iterator, which says whether the severity changed.
+
+        Cheaper than one by one: their kernels against the baseline are one product.
+        """
+        for _ in self.detectors.push(samples):
+            if self._calibration is None and len(self.baseline) >= self.policy.provisional_from:
+                self._test_completed()
+            yield self._judge()
 
     def restore(self, samples: Sequence[Sample], observed: int) -> None:
         """Rebuild the windows after a restart: samples are the last ones of `observed`, oldest first.
 
-        Those up to the report that the monitor resumes from fill the windows, later ones are observed anew. With the
-        largest window's number of samples before that report, what follows is what an uninterrupted
+        Those up to the report that the monitor resumes from fill the windows, later ones are observed anew. With
+        twice the largest window's number of samples before that report, what follows is what an uninterrupted
         monitor would have reported.
         """
-        anew = min(max(0, observed - self._observed), len(samples)) if self._observed else 0
+        already = self.detectors.observed
+        anew = min(max(0, observed - already), len(samples)) if already else 0
         self._empty(observed - len(samples))
-        for sample in samples[: len(samples) - anew]:
-            self._take(sample)
+        for _ in self.detectors.push(samples[: len(samples) - anew]):
+            pass
         if anew == 0:
             self._judge()
-        for sample in samples[len(samples) - anew :]:
-            self.observe(sample)
+        for _ in self.observe_all(samples[len(samples) - anew :]):
+            pass
 
     def set_calibration(self, calibration: Calibration) -> bool:
         """Go over from provisional to calibrated thresholds; True when that changes the severity.
@@ -116,10 +111,12 @@ class Monitor:
 
     def report(self, at: float) -> Report:
         """How far the windows have moved, at a time in unix seconds. O(d)."""
-        detectors = tuple(self._detector(size) for size in self._sizes)
-        worst = max(detectors, key=lambda one: (-1.0 if one.ratio is None else one.ratio, one.window))
+        scores = tuple(self._score(detector, size) for detector, size in self._watched())
+        worst = max(scores, key=_by_ratio)
+        said = max((score for score in scores if score.name.startswith("mmd")), key=_by_ratio)
+        moments, reference = self.detectors.moments, self.baseline.response_moments
+        alignment = self.detectors.alignment if moments.count else None
         missing, missing_from = self._missing()
-        moments, reference = self._window.moments, self.baseline.response_moments
         provisional = self._calibration is None
         return Report(
             monitor=self.name,
@@ -127,42 +124,43 @@ class Monitor:
             baseline_id=self.baseline.id,
             encoder=self.baseline.encoder,
             baseline_samples=len(self.baseline),
-            observed=self._observed,
+            observed=self.detectors.observed,
             window_samples=moments.count,
-            detectors=detectors,
-            mmd2=worst.statistic,
+            detectors=scores,
+            mmd2=said.statistic,
             centroid_distance=reference.cosine_distance(moments) if moments.count else None,
             centroid_mmd2=reference.mmd2(moments) if moments.count > 1 else None,
-            threshold=worst.threshold,
+            alignment=alignment,
+            alignment_ratio=self._alignment_ratio(alignment),
+            threshold=said.threshold,
+            detector="" if worst.ratio is None else worst.name,
             ratio=worst.ratio,
-            health_index=None if worst.ratio is None else health_index(worst.ratio),
+            health_index=worst.health_index,
             severity=self._severity,
             provisional=provisional,
             run_length=None if self._calibration is None else self._calibration.run_length,
             calibration_progress=self.calibration_progress if provisional else 1.0,
             missing=missing,
             missing_from=missing_from,
-            message=self._message(missing, missing_from),
-        )
-
-    def witnesses(self, count: int) -> tuple[Witness, ...]:
-        """The samples of the largest window that carry most of its drift, the strongest first.
-
-        Raises TooFewSamples while the window has fewer than 2.
-        """
-        phi = self._window.phi(self._sizes[-1])
-        strongest = np.argsort(-phi, kind="stable")[:count]
-        return tuple(
-            Witness(exchange_id=self._exchange_ids[place], position=int(place), phi=float(phi[place]))
-            for place in strongest
+            message=self._message(missing, missing_from, worst),
         )
 
     def test(self, rng: np.random.Generator) -> float:
-        """Permutation p-value of the largest window, for a person who asks; never the ground of a severity.
+        """Permutation p-value of the responses in the largest window, for a person who asks; never the ground of a
+        severity.
 
-        Raises TooFewSamples while the window has fewer than 2.
+        Raises TooFewSamples while the window has fewer than 2 samples, or too few sessions.
         """
-        return self._permuted(self._sizes[-1], self.policy.permutations, rng).p_value
+        size = self._sizes[-1]
+        return permutation_test(
+            self.baseline.responses.vectors,
+            self.detectors.responses.vectors(size),
+            bandwidth=self.baseline.responses.bandwidth,
+            permutations=self.policy.permutations,
+            rng=rng,
+            baseline_sessions=self.baseline.codes,
+            window_sessions=self.detectors.responses.sessions(size),
+        ).p_value
 
     def _usable(self, calibration: Calibration | None) -> bool:
         return (
@@ -172,76 +170,67 @@ class Monitor:
         )
 
     def _empty(self, observed: int) -> None:
-        self._observed = observed
-        self._exchange_ids: deque[str] = deque(maxlen=self._sizes[-1])
-        self._window = Window(
-            self.baseline.responses,
-            pair_mean=self.baseline.pair_mean,
-            bandwidth=self.baseline.bandwidth,
+        self.detectors = Detectors(
+            self.baseline,
             sizes=self._sizes,
             recompute_every=self.policy.recompute_every,
             first_index=observed,
+            largest_session=self.policy.largest_session,
         )
 
-    def _take(self, sample: Sample) -> None:
-        dimension = self.baseline.responses.shape[1]
-        if sample.response.shape != (dimension,):
-            raise EncoderMismatch(
-                f"a vector of shape {sample.response.shape}, but {self.baseline.encoder} made this baseline with "
-                f"{dimension} dimensions: make a new baseline with the present encoder"
-            )
-        self._window.push(sample.response)
-        self._exchange_ids.append(sample.exchange_id)
-        self._observed += 1
+    def _watched(self) -> list[tuple[str, int]]:
+        """The detectors and windows in a report: before there are lines, those of the responses."""
+        if self._calibration is None:
+            return [(MMD, size) for size in self._sizes]
+        order = (MMD, RESIDUAL, BEHAVIOUR, ALIGNMENT)
+        return sorted(
+            ((line.detector, line.window) for line in self._calibration.lines),
+            key=lambda one: (order.index(one[0]), one[1]),
+        )
+
+    def _test_completed(self) -> None:
+        observed, window = self.detectors.observed, self.detectors.responses
+        for size in self._sizes:
+            if observed % size == 0 and window.samples(size) == size:
+                self._completed[size] = judge_completed(
+                    self.baseline, window, size, observed=observed, policy=self.policy
+                )
 
     def _judge(self) -> bool:
-        ratios = [one.ratio for one in map(self._outcome, self._sizes) if one.ratio is not None]
+        ratios = [self._outcome(*one).ratio for one in self._watched()]
+        known = [ratio for ratio in ratios if ratio is not None]
         before = self._severity
-        if ratios:
-            self._severity = self.policy.severity(max(ratios), before)
+        if known:
+            self._severity = self.policy.severity(max(known), before)
         return self._severity is not before
 
-    def _outcome(self, size: int) -> "_Outcome":
+    def _outcome(self, detector: str, size: int) -> Outcome:
+        statistic = self.detectors.statistic(detector, size)
         if self._calibration is None:
-            return self._completed.get(size, _Outcome(self._window.mmd2(size), None, None))
-        samples = self._window.samples(size)
-        statistic = self._window.mmd2(size)
+            return self._completed.get(size, Outcome(statistic, None, None))
+        samples = self.detectors.samples(size)
         if statistic is None or samples < self._minimum[size]:
-            return _Outcome(statistic, None, None)
-        threshold = self._calibration.threshold(size, samples)
-        return _Outcome(statistic, threshold, max(0.0, statistic) / threshold)
+            return Outcome(statistic, None, None)
+        threshold = self._calibration.threshold(detector, size, samples)
+        return Outcome(statistic, threshold, max(0.0, statistic) / threshold if threshold else None)
 
-    def _test_completed(self, size: int) -> None:
-        policy = self.policy
-        small = len(self.baseline) < policy.calibrated_from
-        permutations = policy.provisional_permutations if small else policy.waiting_permutations
-        # Seeded by what is tested, so that a restarted monitor draws the same null.
-        rng = np.random.default_rng([crc32(self.baseline.id.encode()), self._observed, size])
-        permuted = self._permuted(size, permutations, rng)
-        at = int(policy.provisional_level * permutations)
-        threshold = max(float(permuted.null[min(at, permutations - 1)]), _SMALLEST_THRESHOLD)
-        ratio = max(0.0, permuted.statistic) / threshold
-        self._completed[size] = _Outcome(permuted.statistic, threshold, ratio)
-
-    def _permuted(self, size: int, permutations: int, rng: np.random.Generator) -> Permuted:
-        return permutation_test(
-            self.baseline.responses,
-            self._window.vectors(size),
-            bandwidth=self.baseline.bandwidth,
-            permutations=permutations,
-            rng=rng,
-        )
-
-    def _detector(self, size: int) -> DetectorScore:
-        outcome = self._outcome(size)
+    def _score(self, detector: str, size: int) -> DetectorScore:
+        outcome = self._outcome(detector, size)
+        moved = detector == BEHAVIOUR and outcome.ratio is not None
         return DetectorScore(
-            name=f"mmd_{size}",
+            name=f"{detector}_{size}",
             window=size,
-            samples=self._window.samples(size),
+            samples=self.detectors.samples(size),
             statistic=outcome.statistic,
             threshold=outcome.threshold,
             ratio=outcome.ratio,
+            health_index=None if outcome.ratio is None else health_index(outcome.ratio),
+            detail=moved_sentence(self.detectors.moved(size)) if moved else "",
         )
+
+    def _alignment_ratio(self, alignment: float | None) -> float | None:
+        reference = float(self.baseline.alignments.mean())
+        return None if alignment is None or reference <= 0 else alignment / reference
 
     def _missing(self) -> tuple[int, str]:
         if self._severity is not None:
@@ -250,16 +239,13 @@ class Monitor:
             return self.policy.provisional_from - len(self.baseline), "baseline"
         smallest = self._sizes[0]
         if self._calibration is None:
-            return smallest - self._observed % smallest, "window"
-        return self._minimum[smallest] - self._window.samples(smallest), "window"
+            return smallest - self.detectors.observed % smallest, "window"
+        return self._minimum[smallest] - self.detectors.samples(smallest), "window"
 
-    def _message(self, missing: int, missing_from: str) -> str:
-        answers = "answer" if missing == 1 else "answers"
-        if missing_from == "baseline":
-            return f"The baseline is {missing} {answers} short of a severity: make a new one from more traffic."
-        if missing_from == "window":
-            return f"{missing} more {answers} until the first score."
-        found = _FINDINGS[self._severity or Severity.LOW]
+    def _message(self, missing: int, missing_from: str, worst: DetectorScore) -> str:
+        if missing_from:
+            return missing_sentence(missing, missing_from)
+        found = finding(self._severity or Severity.LOW, worst)
         if self._calibration is not None:
             return found
         if self.needs_calibration:
@@ -267,10 +253,5 @@ class Monitor:
         return f"{found} Provisional: a baseline of {self.policy.calibrated_from} answers has calibrated thresholds."
 
 
-_FINDINGS = {
-    Severity.LOW: "No drift: nothing to do.",
-    Severity.MEDIUM: "The answers have begun to drift: compare the witnesses with the baseline.",
-    Severity.HIGH: "The answers have drifted: look at the witnesses and at what changed upstream.",
-    Severity.CRITICAL: "The answers are no longer those of the baseline: find the change, or make a new baseline.",
-}
-"""What each severity means, and what to do next."""
+def _by_ratio(score: DetectorScore) -> tuple[float, int]:
+    return (-1.0 if score.ratio is None else score.ratio), score.window

@@ -23,6 +23,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Baseline size below which resampling it does not stand for the traffic behind it."""
     max_baseline: int = 2_000
     """Beyond this the baseline's own noise is a tenth of a window of 200's, and each response costs more."""
+    largest_session: float = 0.2
+    """Share of a baseline or window beyond which one session's name cannot mean one person: then it is not masked."""
     severity_bounds: tuple[float, float, float] = (1.0, 2.0, 4.0)
     """Ratios at which MEDIUM, HIGH and CRITICAL begin; 1 is the alarm line."""
     release: float = 0.8
@@ -37,19 +39,26 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Ten null values lie beyond the 99.9 % point, so that the point itself is steady."""
     waiting_permutations: int = 999
     """The same while a large baseline waits for its calibration: exact too, noisier, and a tenth of the time."""
-    calibration_paths: int = 800
-    """Simulated streams that fit the thresholds: 4 % standard error on the run length."""
-    validation_paths: int = 400
-    """Further streams that only measure the run length reached: 5 %."""
+    calibration_paths: int = 600
+    """Simulated streams that fit the thresholds: 4 % standard error on the run length, in a minute of one core."""
+    validation_paths: int = 300
+    """Further streams that only measure the run length reached: 6 %."""
+    recent: int = 1_000
+    """Samples since the baseline in which the beginning of a change is looked for: the scan is quadratic in them."""
+    explain_every: int = 50
+    """Samples between two looks at the evidence: a look costs as much as embedding ten answers."""
     witnesses: int = 20
     """How many samples, or pairs, a person is shown."""
 
     def window_sizes(self, n: int) -> tuple[int, ...]:
         """The windows that a baseline of n samples can judge, ascending, equal ones merged.
 
-        At most n/4 each: the reference must stay the quieter side of the comparison.
+        The shortest is at most n/4, so that a small baseline gives a first answer soon; longer ones at most n/2,
+        from where on the baseline's own noise outweighs the window's.
         """
-        return tuple(sorted({max(_SMALLEST_WINDOW, min(size, n // 4)) for size in self.windows}))
+        shortest, *longer = sorted(self.windows)
+        sizes = [min(shortest, n // 4), *(min(size, n // 2) for size in longer)]
+        return tuple(sorted({max(_SMALLEST_WINDOW, size) for size in sizes}))
 
     def minimum_samples(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
         """From how many samples on each window is scored, for window sizes in ascending order.
@@ -67,6 +76,94 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         while held > rank and ratio < self.release * self.severity_bounds[held - 1]:
             held -= 1
         return list(Severity)[max(rank, held)]
+
+
+class VerdictPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How users' changes are told from the model's."""
+
+    alpha: float = 0.05
+    """Level of the tests, Holm over all of them: asked now and then, not at each answer."""
+    draws: int = 499
+    """Permutations and redraws: a p of .05 has a standard error of a hundredth."""
+    least_samples: int = 30
+    """On either side; below it the overlap could not reach its own bound."""
+    least_overlap: float = 30.0
+    """Effective samples with a counterpart on the other side; with fewer, like cannot be compared with like."""
+    paired_from: float = 0.5
+    """Share of the window whose prompts are in the baseline, from which on they are compared prompt by prompt."""
+    least_pairs: int = 10
+    """Repeated prompts: 2^10 exchanges of labels give a smallest p of about .002."""
+    unsuspected: float = 0.2
+    """Unadjusted p of the prompts above which a difference of the responses alone is the model's."""
+    components: int = 50
+    """Principal components of the prompts: the rest is noise to a regression on some hundred samples."""
+    clip: float = 0.02
+    """Bounds of a propensity: beyond them a single sample would outweigh fifty."""
+    neighbours: float = 5.0
+    """Samples of the other side expected among the nearest, of which one must be there: e^-5 are lost by chance."""
+    least_sessions: int = 20
+    """Fewer sessions leave no small p when whole sessions are permuted."""
+
+
+class SincePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How the beginning of a change is dated."""
+
+    level: float = 0.9
+    """Of the interval."""
+    least_after: int = 10
+    """Samples after the change: as few as a window is scored with."""
+    alpha: float = 0.05
+    """Only a guard, since an alarm was raised already: a change that is no better than chance is not dated."""
+    permutations: int = 99
+    """Enough for that guard."""
+    resamples: int = 199
+    """Twenty of them lie beyond the interval's level."""
+    block: int = 5
+    """Consecutive samples resampled together: alike answers come in runs. With 1, intervals of runs cover .55."""
+
+
+class TopicsPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How prompts are sorted into topics."""
+
+    fewest: int = 5
+    most: int = 40
+    """More than a person reads."""
+    smallest_share: float = 0.01
+    """A lesser topic expects under two prompts in a window of 200."""
+    smallest: int = 5
+    """Prompts of a topic, or of a group of new ones."""
+    near_level: float = 0.975
+    """Share of the baseline's prompts with another within reach: at .99 new topics are found half as often."""
+    group_level: float = 0.9
+    """How close new prompts must be to be one topic: the mean leaves pieces, .975 takes in others."""
+    common_topics: float = 0.3
+    """A word spread over more of the topics than this tells none of them apart."""
+    level: float = 0.05
+    """Benjamini-Hochberg level at which a topic has moved."""
+    words: int = 6
+    examples: int = 3
+    """What a person reads at a glance."""
+
+
+class TablePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How columns are compared: those of tables, and the behaviour of answers."""
+
+    p_threshold: float = 0.05
+    """Benjamini-Hochberg level over the columns."""
+    effect_threshold: float = 0.1
+    """KS distance or Cramer's V below which a difference does not matter, however certain."""
+    draws: int = 1_999
+    """Of the conditional Monte Carlo test: its smallest p is 1/2,000."""
+    expected_at_least: float = 5.0
+    """Expected count below which the chi-square distribution does not hold. Source: Cochran (1954)."""
+    max_categories: int = 100
+    """Beyond it rare values are tested as one: each further one costs power, and a line in the report."""
+    exact_ties_up_to: int = 10_000
+    """Rows up to which ties get an exact p: a tenth of a second."""
+
+
+VERDICT, SINCE, TOPICS, TABLE = VerdictPolicy(), SincePolicy(), TopicsPolicy(), TablePolicy()
+"""What the functions of those names take when they are told nothing else."""
 
 
 def health_index(ratio: float) -> float:

@@ -86,15 +86,19 @@ class RunLength(msgspec.Struct, frozen=True, kw_only=True):
 
 class DetectorScore(msgspec.Struct, frozen=True, kw_only=True):
     name: str
-    """mmd_50, mmd_200: the statistic and its window size."""
+    """mmd_50, residual_mmd_200, alignment_200, behaviour_50 ...: the statistic and its window size."""
     window: int
     samples: int
     """How many of the window's places are filled."""
     statistic: float | None
-    """Unbiased squared MMD; may be negative when nothing moved. While provisional, of the window last completed."""
+    """May be negative when nothing moved. While provisional, the MMD of the window last completed."""
     threshold: float | None
     ratio: float | None
     """max(0, statistic) / threshold: 1 is the alarm line."""
+    health_index: float | None = None
+    """100 / (1 + ratio^2): this detector's part of the report's, which is the lowest of them."""
+    detail: str = ""
+    """What moved, where the statistic is the largest of several."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,13 +114,21 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     window_samples: int
     detectors: tuple[DetectorScore, ...]
     mmd2: float | None
-    """Of the detector with the largest ratio (of the largest window while there is no ratio)."""
+    """Of the responses, in the window with the larger ratio (in the largest window while there is no ratio)."""
     centroid_distance: float | None
     """Raw cosine distance of the two means, in the largest window: not zero without drift."""
     centroid_mmd2: float | None
     """The same distance de-biased: the unbiased squared MMD of the linear kernel."""
+    alignment: float | None = None
+    """Mean cosine of each prompt and its response, in the largest window."""
+    alignment_ratio: float | None = None
+    """The same, as a share of the baseline's."""
     threshold: float | None
+    """The alarm line on mmd2."""
+    detector: str = ""
+    """Which detector is worst."""
     ratio: float | None
+    """The largest of the detectors'."""
     health_index: float | None
     """100 / (1 + ratio^2): 100 no drift, 50 at the alarm line."""
     severity: Severity | None

@@ -20,11 +20,12 @@ from proxy import schema
 from proxy.children import Child
 from proxy.collector import HistoryCollector
 from proxy.config import Settings
-from proxy.context import Context, Probe
+from proxy.context import Context
 from proxy.metrics import Metrics
+from proxy.probe import Probe
 from proxy.recorder import Recorder
 from proxy.relay import Relay
-from proxy.routes import drift, operations, playground, problems
+from proxy.routes import drift, evidence, operations, playground, problems
 from proxy.stores.history import open_history
 from proxy.stores.log import open_log
 from proxy.tap import Tap
@@ -58,13 +59,18 @@ def build(
     tap = Tap(settings.tap, Recorder(log, metrics, settings.log, history.cursor).write, metrics.observe, log.totals())
     base, transport = connect(settings.upstream)
     relay = Relay(settings, base, transport, tap, metrics)
+
+    async def tell_digests(digests: dict[str, str]) -> None:
+        # From here on: what was logged before was answered by the models before.
+        await asyncio.to_thread(history.ask, "digests", {"digests": digests, "head": log.head()})
+
     context = Context(
         settings=settings,
         history=history,
         log=log,
         tap=tap,
         relay=relay,
-        probe=Probe(base, transport),
+        probe=Probe(base, transport, tell_digests),
         worker=Child("worker", worker_command) if worker_command else None,
         embedded=embedded,
     )
@@ -127,6 +133,7 @@ def _control_plane() -> list[Any]:
         operations.events,
         drift.drift,
         drift.drift_history,
+        evidence.evidence,
         drift.samples,
         drift.baselines,
         drift.make_baseline,

@@ -14,9 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from drift.records import Severity
 from proxy.config import Settings
+from proxy.moments import iso
 from proxy.stores.history import FILE, History, open_history
 from proxy.stores.log import Log, open_log
-from proxy.views import drift_view, iso
+from proxy.views import drift_view
 
 OK, ERROR, DRIFT = 0, 1, 3
 
@@ -91,12 +92,20 @@ def _print_drift(view: dict[str, Any]) -> None:
     console.print(view["message"])
     if not view["detectors"]:
         return
-    table = Table("detector", "samples", "MMD²", "alarm line", "ratio", box=None, pad_edge=False)
+    if view["verdict_message"]:
+        console.print(f"{view['verdict']}: {view['verdict_message']}")
+    if begun := view["changed_at"]:
+        console.print(
+            f"Since {begun['at']} ({begun['level']:.0%} interval {begun['earliest']} to {begun['latest']}), "
+            f"{begun['samples_ago']} answers ago."
+        )
+    table = Table("detector", "samples", "statistic", "alarm line", "ratio", "", box=None, pad_edge=False)
     for one in view["detectors"]:
         table.add_row(
             one["name"],
             f"{one['samples']} of {one['window']}",
             *(_number(one[name]) for name in ("statistic", "threshold", "ratio")),
+            one["detail"],
         )
     console.print(table)
     counted = view["coverage"]

@@ -15,7 +15,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from drift.evidence import Evidence
 from drift.records import Report
+from proxy.findings import current_evidence
 from proxy.stores.history import BaselineRow, History, MonitorRow, WorkerState
 from proxy.stores.log import Log
 from proxy.tap import Tap
@@ -51,6 +53,7 @@ class HistoryCollector(Collector):
         baselines = {row.id: row for row in self._history.baselines()}
         reports = {row.name: self._history.latest(row.name) for row in monitors}
         yield from _drift(monitors, reports, baselines)
+        yield from _found([(row.name, current_evidence(self._history, row)) for row in monitors])
 
     def _up(self) -> Iterator[Metric]:
         status = self._status()
@@ -117,6 +120,7 @@ def _drift(
             ("drift_centroid_distance", "Raw cosine distance of the two means; not zero without drift."),
             ("drift_detected", "1 while the severity is above LOW."),
             ("drift_severity", "0 LOW, 1 MEDIUM, 2 HIGH, 3 CRITICAL."),
+            ("alignment_ratio", "Mean cosine of prompt and answer, as a share of the baseline's."),
             ("health_index", "100 no drift, 50 at the alarm line, 0 far beyond."),
             ("window_samples", "Samples in the largest window."),
             ("baseline_samples", "Samples in the active baseline."),
@@ -150,6 +154,7 @@ def _drift(
             continue
         put("drift_mmd_squared", report.mmd2)
         put("drift_centroid_distance", report.centroid_distance)
+        put("alignment_ratio", report.alignment_ratio)
         put("health_index", report.health_index)
         put("window_samples", report.window_samples)
         if report.severity:
@@ -163,3 +168,27 @@ def _drift(
     yield from per_monitor.values()
     yield from per_detector.values()
     yield info
+
+
+def _found(evidence: list[tuple[str, Evidence | None]]) -> Iterator[Metric]:
+    """What the evidence of each monitor says."""
+    p_values = GaugeMetricFamily(
+        "driftium_drift_p_value",
+        "Tests of prompts, responses, and responses given prompts (conditional), when last looked at.",
+        labels=["monitor", "test"],
+    )
+    effects = GaugeMetricFamily(
+        "driftium_feature_drift_effect",
+        "How much a behaviour of the answers differs: KS distance or Cramer's V, 0 to 1.",
+        labels=["monitor", "feature"],
+    )
+    for name, found in evidence:
+        if found is None:
+            continue
+        for test in found.attribution.tests if found.attribution else ():
+            p_values.add_metric([name, test.name], test.p_value)
+        for column in found.features:
+            if column.effect is not None:
+                effects.add_metric([name, column.name], column.effect)
+    yield p_values
+    yield effects

@@ -5,14 +5,16 @@ A command carries the log's head at the time it was asked, and waits until the w
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from drift.errors import TooFewSamples
 from drift.samples import Sample
 from proxy.config import Settings
-from proxy.population import Population
+from proxy.population import Population, digest_of
 from proxy.populations import Populations, Unusable
 from proxy.scoring import Scorer
 from proxy.stores.history import BaselineRow, History, SampleRow
@@ -54,6 +56,7 @@ class Commands:
             "score": self._score,
             "baseline": self._baseline,
             "activate": self._activate,
+            "digests": self._digests,
         }
 
     def answer_all(self) -> None:
@@ -73,16 +76,30 @@ class Commands:
         self._ledger.commit(Changes(answers={command_id: {"status": status, "error": message}}))
 
     def _score(self, command_id: str, asked: dict[str, Any]) -> None:
-        """A report of now, with a p-value."""
+        """A report of now, with a p-value and fresh evidence."""
         population = self._populations.get(asked["monitor"])
         answer: dict[str, Any] = {"monitor": asked["monitor"]}
         changes = Changes()
         if population and population.monitor and population.row.observed:
-            report = self._scorer.report(population, changes)
+            report = self._scorer.report(population, changes, look=True)
             answer = {"monitor": population.name, "p_value": None}
-            if report.window_samples >= 2:
+            # Too few samples or sessions to test: the report's message says what is missing.
+            with suppress(TooFewSamples):
                 answer["p_value"] = population.monitor.test(np.random.default_rng(report.observed))
         changes.answers[command_id] = answer
+        self._ledger.commit(changes)
+
+    def _digests(self, command_id: str, told: dict[str, Any]) -> None:
+        """Which weights stand behind each of Ollama's model names, from now on."""
+        changes = Changes(answers={command_id: {"models": len(told["digests"])}})
+        before, after = self._scorer.digests, told["digests"]
+        for population in self._populations:
+            old, new = digest_of(population.row.model, before), digest_of(population.row.model, after)
+            if old and new and old != new:
+                mark = f"The weights of {population.row.model} were replaced: {old[:12]} -> {new[:12]}."
+                changes.annotations.append((population.name, "digest", mark))
+        self._scorer.digests = after
+        changes.state = self._scorer.state("ready")
         self._ledger.commit(changes)
 
     def _baseline(self, command_id: str, asked: dict[str, Any]) -> None:

@@ -1,62 +1,20 @@
 """What the routes work with; made once, in app.py."""
 
 import asyncio
-import contextlib
 import time
 from importlib.metadata import version
 from typing import Any
 
-import httpx
-import msgspec
-
 from proxy.children import Child
 from proxy.config import Settings
+from proxy.probe import Probe
 from proxy.relay import Relay
 from proxy.stores.history import History
 from proxy.stores.log import Log
 from proxy.tap import Tap
-from proxy.transport import Transport
 
-PROBE_SECONDS = 10.0
 STALLED_SECONDS = 30.0
 """A worker that has not reported for so long while exchanges wait is shown as stalled."""
-
-
-class Probe:
-    """Asks the upstream for its models every few seconds; what it learnt last is what people see."""
-
-    def __init__(self, base: httpx.URL, transport: Transport):
-        self._base = base
-        self._transport = transport
-        self.up: bool | None = None
-        self.message = "not asked yet"
-        self.models: list[str] = []
-        self.asked = asyncio.Event()
-
-    async def ask(self) -> None:
-        target = self._base.raw_path.rstrip(b"/") + b"/v1/models"
-        headers = [("Host", self._base.netloc.decode()), ("Accept", "application/json")]
-        request = httpx.Request("GET", self._base, headers=headers, extensions={"target": target})
-        try:
-            async with asyncio.timeout(5.0):
-                response = await self._transport.handle_async_request(request)
-                try:
-                    body = await response.aread()
-                finally:
-                    await response.aclose()
-        except (httpx.TransportError, TimeoutError) as error:
-            self.up, self.message, self.models = False, str(error) or "no answer within 5 s", []
-            return
-        # Servers that are still loading a model answer 503.
-        self.up, self.message = response.status_code < 500, f"answers with status {response.status_code}"
-        with contextlib.suppress(msgspec.DecodeError, AttributeError, KeyError, TypeError):
-            self.models = [str(model["id"]) for model in msgspec.json.decode(body)["data"]]
-
-    async def run(self) -> None:
-        while True:
-            await self.ask()
-            self.asked.set()
-            await asyncio.sleep(PROBE_SECONDS if self.up else 1.0)
 
 
 class Context:

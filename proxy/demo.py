@@ -203,8 +203,11 @@ def _look(console: Console, server: Server, model: str, name: str) -> Stage:
         raise DemoFailed(f"there is no severity after stage {name!r}: {drift['message']}")
     console.print(
         f"  GET /drift: {_coloured(drift['severity'])}" + (" (provisional)" if drift["provisional"] else "") + ", "
-        f"health {drift['health_index']:.0f} of 100\n  {escape(drift['message'])}\n"
+        f"health {drift['health_index']:.0f} of 100\n  {escape(drift['message'])}"
     )
+    if drift["severity"] != "LOW" and drift["verdict_message"]:
+        console.print(f"  Users or model? [bold]{drift['verdict']}[/]: {escape(drift['verdict_message'])}")
+    console.print()
     return Stage(name, STAGE, drift)
 
 

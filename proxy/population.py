@@ -1,17 +1,25 @@
 """One monitor in the worker: its counts, its baseline and window, and what has to be written about it."""
 
+import uuid
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from hashlib import blake2s
+from itertools import repeat
+from zlib import crc32
 
 import msgspec
 import numpy as np
 
 from drift.baseline import Baseline
+from drift.evidence import Evidence
+from drift.explain import baseline_topics, explain
+from drift.features import behaviour
 from drift.monitor import Monitor
 from drift.policy import Policy
 from drift.records import Exchange, Report
-from drift.samples import Sample
+from drift.samples import Sample, Vector
+from drift.semantic.topics import TopicModel
 from proxy.stores.history import MonitorRow, Pair, SampleRow, Text
-from proxy.stores.vectors import prompts
 
 
 class Population:
@@ -25,41 +33,68 @@ class Population:
         self.baseline: Baseline | None = None
         self.last_report_at = 0.0
         self.unreported = False
-        self.recent: dict[str, tuple[SampleRow, Sample]] = {}
-        """The largest window by exchange id, oldest first: what a report shows of it."""
+        self.texts: dict[str, Text] = {}
+        """Of the largest window, by exchange id."""
+        self.baseline_texts: dict[str, Text] = {}
+        self.evidence: Evidence | None = None
+        """What was last found out about the active baseline."""
+        self.explained_at = 0
+        """How many samples had been observed then."""
+        self._topics: TopicModel | None = None
 
     @property
     def name(self) -> str:
         return self.row.name
 
-    def watch(self, baseline: Baseline, report: Report | None) -> None:
-        """Compare what follows with this baseline; `report` is where an earlier comparison with it stood."""
+    def watch(self, baseline: Baseline, texts: dict[str, Text], report: Report | None) -> None:
+        """Compare what follows with this baseline, whose texts these are by exchange id.
+
+        `report` is where an earlier comparison with it stood.
+        """
         self.baseline = baseline
+        self.baseline_texts = texts
         self.monitor = Monitor(self.name, baseline, self._policy, report)
-        self.recent.clear()
+        self.texts = {}
+        self.evidence = None
+        self.explained_at = 0
+        self._topics = None
         self.unreported = False
 
-    def score(self, exchange: Exchange, sample: Sample, text: Text) -> tuple[SampleRow, bool]:
-        """Take in a sample. Returns what to keep of it, and whether the severity changed."""
-        row = SampleRow(number=self.row.received, exchange_id=exchange.id, at=exchange.at, text=text)
-        self.row = msgspec.structs.replace(
-            self.row,
-            received=self.row.received + 1,
-            last_scored_at=exchange.at,
-            model=exchange.model,
-            response_model=exchange.response_model or self.row.response_model,
-        )
-        if self.monitor is None:
-            return row, False
-        self.row = msgspec.structs.replace(self.row, observed=self.row.observed + 1)
-        self.remember(row, sample)
-        self.unreported = True
-        return row, self.monitor.observe(sample)
+    def score(
+        self, answers: Sequence[tuple[Exchange, Sample]], *, keep_text: bool
+    ) -> Iterator[tuple[SampleRow, str, bool]]:
+        """Take in samples, one at each step: what to keep of it, the model that answered before it, and whether the
+        severity changed.
+        """
+        changes = self.monitor.observe_all([sample for _, sample in answers]) if self.monitor else repeat(False)
+        for exchange, sample in answers:
+            before = self.row.response_model
+            row = SampleRow(
+                number=self.row.received,
+                exchange_id=exchange.id,
+                at=exchange.at,
+                text=text_of(exchange, sample, keep_text),
+            )
+            self.counts["scored"] += 1
+            self.row = msgspec.structs.replace(
+                self.row,
+                received=self.row.received + 1,
+                observed=self.row.observed + (self.monitor is not None),
+                last_scored_at=exchange.at,
+                model=exchange.model,
+                response_model=exchange.response_model or before,
+            )
+            if self.monitor is not None:
+                self.texts[exchange.id] = row.text
+                self.unreported = True
+            yield row, before, next(changes)
+        self.forget()
 
-    def remember(self, row: SampleRow, sample: Sample) -> None:
-        self.recent[row.exchange_id] = row, sample
-        while len(self.recent) > max(self._policy.windows):
-            del self.recent[next(iter(self.recent))]
+    def forget(self) -> None:
+        """Keep the texts of the largest window only."""
+        if self.monitor is not None:
+            recent = [sample.exchange_id for sample in self.monitor.detectors.recent]
+            self.texts = {name: self.texts[name] for name in recent if name in self.texts}
 
     def report(self, at: float) -> Report:
         assert self.monitor
@@ -67,38 +102,97 @@ class Population:
         self.unreported = False
         return self.monitor.report(at)
 
-    def pairs(self, texts: dict[str, Text]) -> list[Pair]:
-        """The window's largest witnesses, each with the baseline exchange whose prompt is nearest.
-
-        `texts` are the baseline's. One matrix product on the baseline that is in memory
-        anyway: the vector store would need a query for each.
-        """
+    def explain(self, report: Report, recent: Sequence[Sample]) -> Evidence:
+        """The evidence for a report just made. recent: the samples since the baseline, as far back as they are kept."""
         assert self.monitor
         assert self.baseline
-        if len(self.recent) < 2:
-            return []
-        found = [w for w in self.monitor.witnesses(self._policy.witnesses) if w.exchange_id in self.recent]
-        similarity = prompts([self.recent[w.exchange_id][1] for w in found]) @ self.baseline.prompts.T
-        pairs = []
-        for witness, row in zip(found, similarity, strict=True):
-            nearest = int(np.argmax(row))
-            other = self.baseline.exchange_ids[nearest]
-            now, then = self.recent[witness.exchange_id][0].text, texts.get(other, Text())
-            pairs.append(
+        kept = any(text.prompt for text in self.baseline_texts.values())
+        if self._topics is None:
+            asked = [self.baseline_texts[one].prompt for one in self.baseline.exchange_ids] if kept else None
+            self._topics = baseline_topics(self.baseline, asked)
+        self.evidence = explain(
+            self.monitor,
+            report,
+            id=uuid.uuid4().hex,
+            recent=recent,
+            topics=self._topics,
+            texts={name: text.prompt for name, text in self.texts.items()} if kept else None,
+            # Seeded by what is looked at: asked again it says the same.
+            rng=np.random.default_rng([crc32(self.baseline.id.encode()), report.observed]),
+        )
+        self.explained_at = report.observed
+        return self.evidence
+
+    def pairs(self, evidence: Evidence) -> list[Pair]:
+        """The evidence's witnesses with the texts of both sides."""
+        found = []
+        for pair in evidence.pairs:
+            now = self.texts.get(pair.exchange_id, Text())
+            then = self.baseline_texts.get(pair.baseline_exchange_id, Text())
+            found.append(
                 Pair(
-                    exchange_id=witness.exchange_id,
-                    baseline_exchange_id=other,
+                    exchange_id=pair.exchange_id,
+                    baseline_exchange_id=pair.baseline_exchange_id,
                     prompt=now.prompt,
                     baseline_prompt=then.prompt,
                     baseline=then.response,
                     current=now.response,
-                    witness=witness.phi,
-                    prompt_similarity=float(row[nearest]),
+                    witness=pair.witness,
+                    prompt_similarity=pair.prompt_similarity,
                 )
             )
-        return pairs
+        return found
 
     def written(self) -> MonitorRow:
         """What the history is to know."""
         self.row = msgspec.structs.replace(self.row, counts=dict(self.counts))
         return self.row
+
+
+def said(exchange: Exchange) -> str:
+    """What an answer says: its text, else the calls it makes."""
+    return exchange.response or "\n".join(exchange.tool_calls)
+
+
+def digest_of(model: str, digests: dict[str, str]) -> str:
+    """The digest behind a model's name, as Ollama resolves it; empty when it is not known."""
+    return digests.get(model) or digests.get(f"{model}:latest", "")
+
+
+def sample_of(exchange: Exchange, *, response: Vector, prompt: Vector, digests: dict[str, str]) -> Sample:
+    """What the statistics see of an exchange."""
+    settings = {name: str(value) for name, value in exchange.sampling.items()}
+    settings |= {"model": exchange.model, "response_model": exchange.response_model}
+    if digest := digest_of(exchange.model, digests):
+        settings["digest"] = digest
+    if exchange.system:
+        settings["system"] = _digest(exchange.system)
+    return Sample(
+        exchange_id=exchange.id,
+        at=exchange.at,
+        response=response,
+        prompt=prompt,
+        features=behaviour(exchange),
+        session=_digest(exchange.session) if exchange.session else None,
+        settings=settings,
+    )
+
+
+def text_of(exchange: Exchange, sample: Sample, keep: bool) -> Text:
+    """What is kept of an exchange; without its texts unless `keep`."""
+    return Text(
+        prompt=exchange.prompt if keep else "",
+        response=said(exchange) if keep else "",
+        model=exchange.model,
+        finish_reason=exchange.finish_reason,
+        output_tokens=exchange.output_tokens,
+        duration_seconds=exchange.duration_seconds,
+        source=exchange.source,
+        session=sample.session,
+        features=sample.features,
+        settings=dict(sample.settings),
+    )
+
+
+def _digest(text: str) -> str:
+    return blake2s(text.encode("utf-8", "replace"), digest_size=8).hexdigest()

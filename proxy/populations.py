@@ -10,12 +10,13 @@ import structlog
 from drift.baseline import make_baseline
 from drift.policy import Policy
 from drift.records import Report
+from drift.samples import Sample
 from drift.semantic.calibration import Calibration, calibrate
 from proxy.config import Settings
 from proxy.population import Population
-from proxy.stores.history import History, MonitorRow
+from proxy.stores.history import History, MonitorRow, Text
 from proxy.stores.log import Entry
-from proxy.stores.vectors import BASELINE, WINDOW, Vectors, prompts, responses
+from proxy.stores.vectors import BASELINE, WINDOW, Vectors
 from proxy.views import is_current
 
 log = structlog.get_logger()
@@ -33,7 +34,7 @@ class Populations:
 
     def __init__(self, settings: Settings, policy: Policy, history: History, vectors: Vectors, encoder: str):
         self._settings = settings
-        self._policy = policy
+        self.policy = policy
         self._history = history
         self._vectors = vectors
         self._encoder = encoder
@@ -83,7 +84,7 @@ class Populations:
                 received=0,
                 observed=0,
             )
-            self._by_name[name] = Population(row, self._policy)
+            self._by_name[name] = Population(row, self.policy)
         return self._by_name[name]
 
     def watch(self, population: Population, baseline_id: str) -> None:
@@ -100,45 +101,64 @@ class Populations:
             samples = self._vectors.get(BASELINE, row.id, range(row.size))
         except KeyError:
             raise Unusable(f"The vectors of baseline {row.id} are not in the vector store: make a new one.") from None
+        texts = {one.exchange_id: one.text for one in self._history.baseline_samples(row.id, limit=row.size)}
         baseline = make_baseline(
             id=row.id,
             encoder=row.encoder,
             created_at=row.created_at,
-            exchange_ids=tuple(s.exchange_id for s in samples),
-            responses=responses(samples),
-            prompts=prompts(samples),
+            samples=[_whole(sample, texts) for sample in samples],
+            calibration=_calibration(row.calibration),
+            largest_session=self.policy.largest_session,
         )
-        if row.calibration:
-            baseline = baseline.with_calibration(msgspec.json.decode(row.calibration, type=Calibration))
         report = self._history.latest(population.name)
         if report and not is_current(report, population.row):
             report = None
-        population.watch(baseline, report)
+        population.watch(baseline, texts, report)
         self.problems.pop(population.name, None)
         self._restore_window(population, report)
         self._start_calibration(population)
 
     def _restore_window(self, population: Population, report: Report | None) -> None:
         assert population.monitor
-        received, observed = population.row.received, population.row.observed
-        # A full window before the report, and what came after it.
+        observed = population.row.observed
+        # Two full windows before the report, and what came after it.
         since = observed - report.observed if report else 0
-        keep = min(observed, max(self._policy.windows) + since, self._ring)
+        keep = min(observed, 2 * max(self.policy.windows) + since, self._ring)
         if keep < 1:
             return
-        slots = [number % self._ring for number in range(received - keep, received)]
+        rows = self._history.samples(population.name, limit=keep)[::-1]
+        texts = {one.exchange_id: one.text for one in rows}
         try:
-            window = self._vectors.get(WINDOW, population.name, slots)
+            samples = self._vectors.get(WINDOW, population.name, [one.number % self._ring for one in rows])
+            window = [_whole(sample, texts) for sample in samples]
         except KeyError:
             log.warning("the window's vectors are gone; it fills anew", monitor=population.name)
             population.row = msgspec.structs.replace(population.row, observed=0, baseline_at=time.time())
             assert population.baseline
-            population.watch(population.baseline, None)
+            population.watch(population.baseline, population.baseline_texts, None)
             return
         population.monitor.restore(window, observed)
-        texts = self._history.samples(population.name, limit=keep)
-        for text, sample in zip(reversed(texts), window, strict=False):
-            population.remember(text, sample)
+        population.texts = texts
+        population.forget()
+
+    def recent(self, population: Population) -> list[Sample]:
+        """The samples since the baseline, the oldest first, as far back as they are kept and looked at."""
+        assert population.monitor
+        window = list(population.monitor.detectors.recent)
+        row = population.row
+        wanted = min(row.observed, self.policy.recent, self._ring) - len(window)
+        if wanted < 1:
+            return window
+        known = {sample.exchange_id for sample in window}
+        rows = self._history.samples(row.name, limit=wanted + len(window), since=row.received - row.observed)
+        older = [one for one in reversed(rows) if one.exchange_id not in known]
+        texts = {one.exchange_id: one.text for one in older}
+        try:
+            samples = self._vectors.get(WINDOW, row.name, [one.number % self._ring for one in older])
+        except KeyError:
+            return window
+        # A place that the present batch has taken holds another sample already.
+        return [_whole(sample, texts) for sample in samples if sample.exchange_id in texts] + window
 
     def _start_calibration(self, population: Population) -> None:
         assert population.monitor
@@ -152,17 +172,17 @@ class Populations:
         """Runs nothing, and holds no kernel, until it is its turn."""
         baseline = population.baseline
         assert baseline
-        sizes = self._policy.window_sizes(len(baseline))
+        sizes = self.policy.window_sizes(len(baseline))
         return (
             yield from calibrate(
-                baseline.kernel(),
+                baseline.sources(),
                 windows=sizes,
-                expected_run_length=self._policy.expected_run_length,
+                expected_run_length=self.policy.expected_run_length,
                 # Seeded by the baseline: calibrated again after a restart it has the same thresholds.
                 rng=np.random.default_rng(int(baseline.id[:8], 16)),
-                minimum_samples=self._policy.minimum_samples(sizes),
-                fitting_paths=self._policy.calibration_paths,
-                validation_paths=self._policy.validation_paths,
+                minimum_samples=self.policy.minimum_samples(sizes),
+                fitting_paths=self.policy.calibration_paths,
+                validation_paths=self.policy.validation_paths,
             )
         )
 
@@ -191,3 +211,19 @@ class Populations:
 def _clean(name: str) -> str:
     """A name without control characters, of bounded length."""
     return "".join(c for c in name if c.isprintable())[:NAME_LENGTH].strip()
+
+
+def _whole(sample: Sample, texts: dict[str, Text]) -> Sample:
+    """A sample from the vector store with what the history knows of it."""
+    text = texts.get(sample.exchange_id)
+    if text is None:
+        return sample
+    return msgspec.structs.replace(sample, features=text.features, session=text.session, settings=text.settings)
+
+
+def _calibration(body: str | None) -> Calibration | None:
+    """A stored calibration; None when there is none, or one of an earlier version: then it is made anew."""
+    try:
+        return msgspec.json.decode(body, type=Calibration) if body else None
+    except msgspec.ValidationError:
+        return None

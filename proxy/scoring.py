@@ -16,14 +16,14 @@ from proxy import capture as captures
 from proxy import wire
 from proxy.collector import EMBEDDING_SECONDS
 from proxy.config import Settings
+from proxy.moments import iso
 from proxy.pace import Speed, drawn, share
-from proxy.population import Population
+from proxy.population import Population, said, sample_of
 from proxy.populations import OTHER, Populations
-from proxy.stores.history import History, Text, WorkerState
+from proxy.stores.history import History, WorkerState
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Entry, Log
 from proxy.stores.vectors import WINDOW, Vectors
-from proxy.views import iso
 
 log = structlog.get_logger()
 
@@ -73,6 +73,8 @@ class Scorer:
         self._stage, self._since = "ready", time.time()
         before = history.state()
         self._tokens = dict(before.tokens) if before else {}
+        self.digests = dict(before.digests) if before else {}
+        """Ollama's weights by model name."""
         self._buckets, self._embedding_seconds = [0] * (len(EMBEDDING_SECONDS) + 1), 0.0
         if before and before.encoder == embedder.encoder and len(before.embedding_counts) == len(self._buckets):
             self._buckets, self._embedding_seconds = list(before.embedding_counts), before.embedding_seconds
@@ -95,6 +97,7 @@ class Scorer:
             embedding_counts=self._buckets,
             embedding_seconds=self._embedding_seconds,
             tokens=self._tokens,
+            digests=self.digests,
         )
 
     def score_batch(self) -> bool:
@@ -112,7 +115,7 @@ class Scorer:
 
         changes = Changes(cursor=entries[-1].seq)
         touched: dict[str, Population] = {}
-        rings: dict[str, list[tuple[int, Sample]]] = {}
+        answers: dict[str, list[Exchange]] = {}
         erased = {e.id for e in chosen} - exchanges.keys()
         for entry in entries:
             exchange = exchanges.get(entry.id)
@@ -120,10 +123,13 @@ class Scorer:
             population = self._populations.of(entry, answered=answered)
             touched[population.name] = population
             if exchange is not None and entry.id in samples:
-                place = self._score(population, exchange, samples[entry.id], changes)
-                rings.setdefault(population.name, []).append((place, samples[entry.id]))
+                answers.setdefault(population.name, []).append(exchange)
             else:
                 population.counts[_why_not(entry, exchange, erased)] += 1
+        rings = {
+            name: self._score(touched[name], [(x, samples[x.id]) for x in exchanged], changes)
+            for name, exchanged in answers.items()
+        }
         for population in touched.values():
             if self._due(population):
                 self.report(population, changes)
@@ -165,34 +171,29 @@ class Scorer:
         for i in range(bisect.bisect_left(EMBEDDING_SECONDS, seconds / n), len(self._buckets)):
             self._buckets[i] += n
         return {
-            x.id: Sample(exchange_id=x.id, at=x.at, response=vectors[i], prompt=vectors[n + i])
+            x.id: sample_of(x, response=vectors[i], prompt=vectors[n + i], digests=self.digests)
             for i, x in enumerate(exchanges)
         }
 
-    def _score(self, population: Population, exchange: Exchange, sample: Sample, changes: Changes) -> int:
-        """Observe one sample; returns its place in the monitor's ring."""
-        population.counts["scored"] += 1
-        self._count_tokens(exchange)
-        keep = self._settings.privacy.store_text
-        text = Text(
-            prompt=exchange.prompt if keep else "",
-            response=said(exchange) if keep else "",
-            model=exchange.model,
-            finish_reason=exchange.finish_reason,
-            output_tokens=exchange.output_tokens,
-            duration_seconds=exchange.duration_seconds,
-            source=exchange.source,
-        )
-        answered_by = population.row.response_model
-        row, severity_changed = population.score(exchange, sample, text)
-        changes.samples.append((population.name, row))
-        marked = {name for name, _, _ in changes.annotations}
-        if answered_by and population.row.response_model != answered_by and population.name not in marked:
-            mark = f"Answers come from {population.row.response_model} instead of {answered_by}."
-            changes.annotations.append((population.name, "model", mark))
-        if severity_changed:
-            self.report(population, changes)
-        return row.number % self._ring
+    def _score(
+        self, population: Population, answers: Sequence[tuple[Exchange, Sample]], changes: Changes
+    ) -> list[tuple[int, Sample]]:
+        """Observe a monitor's samples, in their order; returns them with their places in its ring."""
+        placed = []
+        for (exchange, sample), (row, before, severity_changed) in zip(
+            answers, population.score(answers, keep_text=self._settings.privacy.store_text), strict=True
+        ):
+            self._count_tokens(exchange)
+            changes.samples.append((population.name, row))
+            answered_by = population.row.response_model
+            marked = {name for name, _, _ in changes.annotations}
+            if before and answered_by != before and population.name not in marked:
+                mark = f"Answers come from {answered_by} instead of {before}."
+                changes.annotations.append((population.name, "model", mark))
+            if severity_changed:
+                self.report(population, changes)
+            placed.append((row.number % self._ring, sample))
+        return placed
 
     def _count_tokens(self, exchange: Exchange) -> None:
         model = exchange.model
@@ -207,13 +208,12 @@ class Scorer:
         late = time.time() - population.last_report_at >= self._settings.drift.report_seconds
         return late and population.monitor is not None and population.unreported
 
-    def report(self, population: Population, changes: Changes) -> Report:
-        """Make a report of now, to be committed with the changes."""
+    def report(self, population: Population, changes: Changes, *, look: bool = False) -> Report:
+        """Make a report of now, and look for evidence where it is wanted; to be committed with the changes."""
         report = population.report(time.time())
-        assert population.baseline
-        known = self._history.baseline_samples(population.baseline.id, limit=len(population.baseline.exchange_ids))
         changes.reports.append(report)
-        changes.witnesses[population.name] = population.pairs({s.exchange_id: s.text for s in known})
+        if look or self._wanted(population, report):
+            self._explain(population, report, changes)
         told = {
             "monitor": report.monitor,
             "timestamp": iso(report.at),
@@ -226,6 +226,22 @@ class Scorer:
         }
         changes.events.append(("score", told))
         return report
+
+    def _wanted(self, population: Population, report: Report) -> bool:
+        """Evidence is looked for at each change of the severity, and when enough samples have come since."""
+        seen = population.evidence
+        if seen is None or seen.severity != report.severity:
+            return report.window_samples > 1
+        return report.observed - population.explained_at >= self._populations.policy.explain_every
+
+    def _explain(self, population: Population, report: Report, changes: Changes) -> None:
+        """What moved, since when, and whose doing it is: a second or so."""
+        recent = self._populations.recent(population)
+        evidence = population.explain(report, recent)
+        changes.evidence.append(evidence)
+        changes.witnesses[population.name] = population.pairs(evidence)
+        verdict = evidence.attribution.verdict if evidence.attribution else None
+        changes.events.append(("evidence", {"monitor": report.monitor, "id": evidence.id, "verdict": verdict}))
 
     def report_late(self) -> None:
         """Reports of monitors whose last samples came too soon after the report before."""
@@ -245,11 +261,6 @@ def _exchange(capture: bytes | None) -> Exchange | None:
         return wire.read(captures.decode(capture))
     except msgspec.DecodeError:
         return None
-
-
-def said(exchange: Exchange) -> str:
-    """What an answer says: its text, else the calls it makes."""
-    return exchange.response or "\n".join(exchange.tool_calls)
 
 
 def _no_answer(exchange: Exchange) -> bool:

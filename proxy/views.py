@@ -1,25 +1,18 @@
 """What people read, built from the history. Every answer about a monitor says its status and what to do next."""
 
 import time
-from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
+from drift.evidence import PopulationTest, Verdict
 from drift.records import DetectorScore, Report, RunLength, Severity
+from proxy.findings import Since, current_evidence, since
+from proxy.moments import iso
 from proxy.stores.history import History, MonitorRow
 from proxy.stores.log import Log
 
 Status = Literal["not_initialized", "waiting_for_baseline", "waiting_for_telemetry", "ready"]
-
-
-def iso(at: float | None) -> str | None:
-    """Unix seconds as UTC ISO 8601."""
-    return (
-        None
-        if at is None
-        else datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +46,20 @@ class DriftView(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float | None = None
     centroid_score: float | None = None
     centroid_debiased: float | None = None
+    alignment: float | None = None
+    alignment_ratio: float | None = None
+    detector: str | None = None
+    """Which detector is farthest beyond, or nearest to, its alarm line."""
     p_value: float | None = None
+    verdict: Verdict | None = None
+    verdict_message: str | None = None
+    tests: tuple[PopulationTest, ...] = ()
+    """The tests of prompts, of responses, and of responses given prompts, that the verdict rests on."""
+    effective_baseline: float | None = None
+    """How many baseline samples have a counterpart among the window's prompts."""
+    effective_window: float | None = None
+    changed_at: Since | None = None
+    evidence_id: str | None = None
     run_length: RunLength | None = None
     calibration_progress: float | None = None
     detectors: tuple[DetectorScore, ...] = ()
@@ -153,6 +159,8 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
     baseline = history.baseline(row.baseline_id) if row.baseline_id else None
     if report is not None and not is_current(report, row):
         report = None
+    evidence = current_evidence(history, row)
+    attribution = evidence.attribution if evidence else None
     return DriftView(
         status=status,
         message=message,
@@ -166,6 +174,16 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
         threshold=report.threshold if report else None,
         centroid_score=report.centroid_distance if report else None,
         centroid_debiased=report.centroid_mmd2 if report else None,
+        alignment=report.alignment if report else None,
+        alignment_ratio=report.alignment_ratio if report else None,
+        detector=report.detector if report else None,
+        verdict=attribution.verdict if attribution else None,
+        verdict_message=attribution.message if attribution else None,
+        tests=attribution.tests if attribution else (),
+        effective_baseline=attribution.effective_baseline if attribution else None,
+        effective_window=attribution.effective_window if attribution else None,
+        changed_at=since(evidence.changed_at) if evidence else None,
+        evidence_id=evidence.id if evidence else None,
         run_length=_measured(report.run_length) if report else None,
         calibration_progress=report.calibration_progress if report else None,
         detectors=report.detectors if report else (),

@@ -67,7 +67,11 @@ class Driftium:
         with self.stderr.open("ab") as stderr:
             self.process = subprocess.Popen([*command, *self._flags], cwd=self.data_dir, env=env, stderr=stderr)
         self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
-        wait_until(self._live, seconds=30, what="driftium serve answers")
+        try:
+            wait_until(self._live, seconds=60, what="driftium serve answers")
+        except AssertionError:
+            self.stop()
+            raise
         return self
 
     def _live(self) -> bool:

@@ -1,71 +1,123 @@
-"""Alarm thresholds with a stated expected run length.
+"""Alarm lines with a stated expected run length.
 
-A *path* is one simulated stream without drift, watched against a simulated baseline of its own. The *run
-length* is the number of responses until the first alarm of any window. Thresholds follow the standard
-deviation of the statistic while a window fills, as in Cobb et al. (2021), arXiv 2108.00883, who simulate
-on a split of the baseline; a split leaves a smaller reference than the one deployed, so each path here
-resamples the baseline at its full size instead.
+The *run length* is the number of responses until the first alarm of any detector. A line follows the standard
+deviation of its statistic while a window fills; how many deviations it is away is found on simulated streams
+(simulation.py), at once for all detectors and windows, so that the run length stated is the whole monitor's.
+Source: Cobb et al. (2021), arXiv 2108.00883, for time-varying thresholds of a stated expected run length.
 """
 
 from collections.abc import Generator
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
+from drift.indicators import Answers
 from drift.records import RunLength
+from drift.samples import Codes
 from drift.semantic.mmd import Doubles, Floats, null_deviation
+from drift.semantic.sessions import members
+from drift.semantic.simulation import Paths, Records, Resampled
+
+MMD, RESIDUAL, ALIGNMENT, BEHAVIOUR = "mmd", "residual_mmd", "alignment", "behaviour"
 
 _SMALLEST_SCALE = 1e-4
 """Below this the baseline's answers are all alike, and the kernel's spread is rounding."""
-_SLICE = 2_000_000
-"""Kernel values gathered between two yields: some 30 ms."""
+_SMALLEST_ALIGNMENT = 0.05
+"""A share of a mean near zero says nothing: answers that have nothing to do with their prompts are not aligned."""
+_SMALLEST_BEHAVIOUR = 9.0
+"""Three standard deviations: a line below that would call one odd answer in a short window a drift."""
 
 
-Path = list[tuple[Doubles, Doubles]]
-"""Per window the times and values of the records of its standardised statistic."""
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """The alarm line of one detector in one window."""
+
+    detector: str
+    window: int
+    factor: float
+    """How many standard deviations of the statistic the line is away; of behaviour: squared ones."""
+    scale: float
+    """The statistic's standard deviation, but for the sizes of baseline and window."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """The thresholds of one baseline. Plain numbers: it can be stored as JSON."""
 
     baseline_samples: int
-    windows: tuple[int, ...]
-    factors: tuple[float, ...]
-    """Per window: how many standard deviations of the statistic the alarm line is away."""
-    scale: float
-    """Root mean square of the centred kernel between two baseline samples."""
+    lines: tuple[Line, ...]
     run_length: RunLength
 
-    def threshold(self, window: int, samples: int) -> float:
-        """The alarm line on mmd2 for a window of which `samples` (>= 2) places are filled."""
-        factor = self.factors[self.windows.index(window)]
-        return factor * self.scale * float(null_deviation(samples, self.baseline_samples))
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Ascending."""
+        return tuple(sorted({line.window for line in self.lines}))
+
+    def threshold(self, detector: str, window: int, samples: int) -> float | None:
+        """The alarm line for a window of which `samples` (>= 2) places are filled; None where there is none."""
+        for line in self.lines:
+            if line.detector == detector and line.window == window:
+                return line.factor * line.scale * deviation(detector, samples, self.baseline_samples)
+        return None
 
 
-def u_centred(kernel: Floats) -> tuple[Floats, float]:
+class Sources(NamedTuple):
+    """What the detectors see of n baseline samples."""
+
+    responses: Floats
+    """Kernel of the responses, (n, n)."""
+    residuals: Floats
+    """Kernel of the residuals, (n, n)."""
+    alignments: Doubles
+    """Cosine of each prompt and its response, (n,)."""
+    answers: Answers
+    """Answers to the behaviour questions, (n, k)."""
+    sessions: Codes
+    """Shape (n,)."""
+
+
+def deviation(detector: str, m: int, n: int) -> float:
+    """Standard deviation of a detector's statistic without drift, per unit of scale, for m samples against n."""
+    if detector == BEHAVIOUR:
+        return 1.0
+    return float(null_deviation(m, n)) if detector != ALIGNMENT else (1 / m + 1 / n) ** 0.5
+
+
+def u_centred(kernel: Floats, sessions: Codes | None = None) -> tuple[Floats, float]:
     """The kernel with the means of its rows and columns taken out, and its root mean square.
 
-    kernel (n, n), n >= 4. The result is float32 with a zero diagonal and rows that sum to zero, divided by the
-    root mean square, so that a pair drawn with replacement has a mean of 0 and a mean square of 1. Zero
-    between a sample and itself makes such ties act like two unrelated samples.
+    kernel (n, n), n >= 4; sessions (n,) are codes. The result is float32, zero within a session, with rows that sum
+    to zero (but for sessions), divided by the root mean square, so that a pair drawn with replacement has a
+    mean of 0 and a mean square of 1. Zero between a sample and itself makes such ties act like two unrelated samples.
     Source: Szekely and Rizzo (2014), U-centring: its mean square is free of the bias of plain double centring.
     """
     n = len(kernel)
     centred = kernel.astype(np.float64)
     np.fill_diagonal(centred, 0)
+    groups = [np.ix_(group, group) for group in members(sessions).values()] if sessions is not None else []
+    unrelated = np.full(n, n - 1)
+    for block in groups:
+        centred[block] = 0
+        unrelated[block[0]] = n - len(block[0])
+    rows = centred.sum(axis=1) / unrelated
+    for block in groups:
+        # What an unrelated pair would have: the pair itself says nothing.
+        centred[block] = rows[block[0]] + rows[block[1]] - rows.mean()
+    np.fill_diagonal(centred, 0)
     sums = centred.sum(axis=1)
     centred -= (sums / (n - 2))[:, None]
     centred -= sums / (n - 2)
     centred += sums.sum() / ((n - 1) * (n - 2))
+    for block in groups:
+        centred[block] = 0
     np.fill_diagonal(centred, 0)
     squares = float(np.square(centred).sum())
-    scale = (squares / (n * (n - 3))) ** 0.5
+    scale = (squares / float(unrelated.sum()) * (n - 1) / (n - 3)) ** 0.5
     with_ties = (squares / n**2) ** 0.5
     return (centred / with_ties if scale > _SMALLEST_SCALE else centred).astype(np.float32), scale
 
 
 def calibrate(
-    kernel: Floats,
+    sources: Sources,
     *,
     windows: tuple[int, ...],
     expected_run_length: int,
@@ -74,47 +126,92 @@ def calibrate(
     fitting_paths: int = 800,
     validation_paths: int = 400,
 ) -> Generator[float, None, Calibration]:
-    """Find the factors at which the first false alarm of any window comes after expected_run_length on average.
+    """Find the factors at which the first false alarm of any detector comes after expected_run_length on average.
 
-    kernel (n, n) holds the kernel of the n baseline samples, n >= 4; windows ascend, and each is scored from its
-    minimum_samples (>= 2) on. Each window alone is given the same run length, chosen so that together they have
-    the expected one. Yields the share of the work done, in 0..1, about every 50 ms, so that a worker can go on
-    with other things; returns the Calibration. The same rng gives the same result.
+    windows ascend, and each is scored from its minimum_samples (>= 2) on. Each detector alone is given the same run
+    length, chosen so that together they have the expected one. Yields the share of the work done, in 0..1, about
+    every 50 ms, so that a worker can go on with other things; returns the Calibration. The same rng gives the same
+    result. Raises ValueError for fewer than 4 samples.
     """
-    n = len(kernel)
-    centred, scale = u_centred(kernel)
-    if scale <= _SMALLEST_SCALE:
-        # All answers alike: any other answer is far beyond any line, and there is nothing to simulate.
-        factor = float(2 * np.log(expected_run_length)) ** 0.5
-        return Calibration(
-            baseline_samples=n,
-            windows=windows,
-            factors=(factor,) * len(windows),
-            scale=_SMALLEST_SCALE,
-            run_length=RunLength(
-                expected=expected_run_length, realised=float(expected_run_length), realised_stderr=0.0, paths=0
-            ),
+    n = len(sources.responses)
+    if n < 4:
+        raise ValueError(f"{n} samples: a calibration needs 4")
+    resampled, scales = _prepared(sources)
+    lines = _lines(resampled, windows)
+    simulated = any(part is not None for part in (resampled.responses, resampled.residuals, resampled.answers))
+    factors: tuple[float, ...] = ()
+    run_length = RunLength(
+        expected=expected_run_length, realised=float(expected_run_length), realised_stderr=0.0, paths=0
+    )
+    if simulated:
+        # Nine paths in ten alarm within three run lengths; the rest is a tail with a measured rate.
+        horizon = max(3 * expected_run_length, 4 * max(windows))
+        paths = Paths(resampled, windows, minimum_samples, horizon)
+        count = fitting_paths + validation_paths
+        records: list[list[Records]] = []
+        for done in range(count):
+            records.append((yield from paths.simulate(rng, done / count, 1 / count)))
+        factors = _fit(records[:fitting_paths], expected_run_length, horizon, _floors(lines))
+        yield 1.0
+        times = _first_alarms([_Records.of(records[fitting_paths:], k) for k in range(len(factors))], factors)
+        realised, stderr = mean_run_length(times, horizon)
+        run_length = RunLength(
+            expected=expected_run_length, realised=realised, realised_stderr=stderr, paths=validation_paths
         )
-    # Nine paths in ten alarm within three run lengths; the rest is a tail with a measured rate.
-    horizon = max(3 * expected_run_length, 4 * max(windows))
-    paths = _Paths(centred, windows, minimum_samples, horizon)
-    count = fitting_paths + validation_paths
-    records: list[Path] = []
-    for done in range(count):
-        records.append((yield from paths.simulate(rng, done / count, 1 / count)))
-    factors = _fit(records[:fitting_paths], expected_run_length, horizon)
-    yield 1.0
-    times = _first_alarms([_Records.of(records[fitting_paths:], k) for k in range(len(windows))], factors)
-    realised, stderr = mean_run_length(times, horizon)
+    # A detector that never moves on the baseline has nothing to simulate: anything else is far beyond any line.
+    still = 2 * float(np.log(expected_run_length))
+    found = {(d, w): still if d == BEHAVIOUR else still**0.5 for d in (MMD, RESIDUAL, BEHAVIOUR) for w in windows}
+    found |= dict(zip(lines, factors, strict=True)) if factors else {}
+    wanted = [(MMD, w) for w in windows] + [(RESIDUAL, w) for w in windows]
+    if sources.answers.shape[1]:
+        wanted += [(BEHAVIOUR, w) for w in windows]
+    if resampled.alignments is not None:
+        wanted.append((ALIGNMENT, windows[-1]))
     return Calibration(
         baseline_samples=n,
-        windows=windows,
-        factors=factors,
-        scale=scale,
-        run_length=RunLength(
-            expected=expected_run_length, realised=realised, realised_stderr=stderr, paths=validation_paths
-        ),
+        lines=tuple(Line(detector=d, window=w, factor=found[d, w], scale=scales[d]) for d, w in wanted),
+        run_length=run_length,
     )
+
+
+def _prepared(sources: Sources) -> tuple[Resampled, dict[str, float]]:
+    """What moves on the baseline, standardised, and the scale of each detector; 0: it cannot be used."""
+    scales = {BEHAVIOUR: 1.0}
+    kernels: dict[str, Floats | None] = {}
+    for name, kernel in ((MMD, sources.responses), (RESIDUAL, sources.residuals)):
+        centred, scale = u_centred(kernel, sources.sessions)
+        kernels[name] = centred if scale > _SMALLEST_SCALE else None
+        scales[name] = max(scale, _SMALLEST_SCALE)
+    mean, spread = float(sources.alignments.mean()), float(sources.alignments.std(ddof=1))
+    usable = mean > _SMALLEST_ALIGNMENT and spread > _SMALLEST_SCALE
+    scales[ALIGNMENT] = spread / mean if usable else 0.0
+    # Drawn with replacement the spread is the one of the sample, without the correction for its size.
+    spread = float(sources.alignments.std())
+    answers = sources.answers[:, sources.answers.any(axis=0) & ~sources.answers.all(axis=0)]
+    if answers.shape[1]:
+        # "At most 3" and "not a 4" are one question.
+        answers = np.unique(np.where(answers[0], ~answers, answers), axis=1)
+    resampled = Resampled(
+        responses=kernels[MMD],
+        residuals=kernels[RESIDUAL],
+        alignments=(sources.alignments - mean) / spread if usable else None,
+        answers=answers if answers.shape[1] else None,
+        sessions=sources.sessions,
+    )
+    return resampled, scales
+
+
+def _lines(resampled: Resampled, windows: tuple[int, ...]) -> list[tuple[str, int]]:
+    """The detectors that a path has records of, in its order."""
+    lines = [(MMD, w) for w in windows] if resampled.responses is not None else []
+    lines += [(RESIDUAL, w) for w in windows] if resampled.residuals is not None else []
+    lines += [(ALIGNMENT, windows[-1])] if resampled.alignments is not None else []
+    lines += [(BEHAVIOUR, w) for w in windows] if resampled.answers is not None else []
+    return lines
+
+
+def _floors(lines: list[tuple[str, int]]) -> list[float]:
+    return [_SMALLEST_BEHAVIOUR if detector == BEHAVIOUR else 0.0 for detector, _ in lines]
 
 
 def mean_run_length(times: Doubles, horizon: float) -> tuple[float, float]:
@@ -142,18 +239,18 @@ def mean_run_length(times: Doubles, horizon: float) -> tuple[float, float]:
 
 
 class _Records(msgspec.Struct, frozen=True):
-    """When one window's standardised statistic set a new maximum, one row per path, padded on the right."""
+    """When one detector's standardised statistic set a new maximum, one row per path, padded on the right."""
 
     times: Doubles
     values: Doubles
 
     @classmethod
-    def of(cls, records: list[Path], window: int) -> "_Records":
-        longest = max(len(path[window][0]) for path in records)
+    def of(cls, records: list[list[Records]], detector: int) -> "_Records":
+        longest = max(len(path[detector][0]) for path in records)
         times = np.full((len(records), longest), np.inf)
         values = np.full((len(records), longest), -np.inf)
         for row, path in enumerate(records):
-            when, value = path[window]
+            when, value = path[detector]
             times[row, : len(when)] = when
             values[row, : len(value)] = value
         return cls(times, values)
@@ -164,89 +261,31 @@ class _Records(msgspec.Struct, frozen=True):
         return times
 
 
-def _first_alarms(windows: list[_Records], factors: tuple[float, ...]) -> Doubles:
-    alarms = [window.first_alarms(factor) for window, factor in zip(windows, factors, strict=True)]
+def _first_alarms(detectors: list[_Records], factors: tuple[float, ...]) -> Doubles:
+    alarms = [detector.first_alarms(factor) for detector, factor in zip(detectors, factors, strict=True)]
     return np.asarray(np.min(alarms, axis=0), dtype=np.float64)
 
 
-def _fit(records: list[Path], expected: int, horizon: int) -> tuple[float, ...]:
-    """Factors that give every window the same run length, and all together the expected one."""
-    windows = [_Records.of(records, k) for k in range(len(records[0]))]
+def _fit(records: list[list[Records]], expected: int, horizon: int, floors: list[float]) -> tuple[float, ...]:
+    """Factors that give every detector the same run length, and all together the expected one."""
+    detectors = [_Records.of(records, k) for k in range(len(records[0]))]
     curves = []
-    for window in windows:
-        reached = window.values[np.isfinite(window.values)]
+    for detector in detectors:
+        reached = detector.values[np.isfinite(detector.values)]
         grid = np.linspace(0, reached.max(), 200)
-        lengths = [mean_run_length(window.first_alarms(factor), horizon)[0] for factor in grid]
+        lengths = [mean_run_length(detector.first_alarms(factor), horizon)[0] for factor in grid]
         # Beyond the last alarm seen there is no curve; rising strictly, it can be read backwards.
         known = np.isfinite(lengths)
         curves.append((np.maximum.accumulate(np.log(np.asarray(lengths)[known])), grid[known]))
 
     def factors_at(log_length: float) -> tuple[float, ...]:
-        return tuple(float(np.interp(log_length, *curve)) for curve in curves)
+        return tuple(
+            max(floor, float(np.interp(log_length, *curve))) for curve, floor in zip(curves, floors, strict=True)
+        )
 
-    low, high = np.log(expected) - 1, np.log(expected * len(windows)) + 1
+    low, high = np.log(expected) - 1, np.log(expected * len(detectors)) + 1
     for _ in range(30):
         middle = (low + high) / 2
-        together, _ = mean_run_length(_first_alarms(windows, factors_at(middle)), horizon)
+        together, _ = mean_run_length(_first_alarms(detectors, factors_at(middle)), horizon)
         low, high = (middle, high) if together < expected else (low, middle)
     return factors_at((low + high) / 2)
-
-
-class _Paths:
-    """Simulates streams of `horizon` responses, drawn from a baseline's centred kernel of unit mean square."""
-
-    def __init__(
-        self, centred: Floats, windows: tuple[int, ...], minimum_samples: tuple[int, ...], horizon: int
-    ) -> None:
-        self._centred = centred
-        self._windows = windows
-        self._horizon = horizon
-        self._first = [fewest - 1 for fewest in minimum_samples]
-        self._pairs = np.empty(horizon, dtype=np.float32)
-        self._places = np.empty(horizon, dtype=np.int64)
-
-    def simulate(self, rng: np.random.Generator, progress: float, share: float) -> Generator[float, None, Path]:
-        """One path: per window the times (1-based) and values of its records. Yields within long paths."""
-        n, horizon = len(self._centred), self._horizon
-        counts = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
-        stream = rng.integers(n, size=horizon)
-        to_reference = self._centred @ counts / n
-        within_reference = float(counts @ to_reference) / (n - 1)
-        to_reference_until = np.concatenate([[0.0], np.cumsum(to_reference[stream])])
-
-        # entering: a response with its window so far; leaving: the one it drives out with those that stay.
-        entering = np.zeros(horizon, dtype=np.float32)
-        leaving = [np.zeros(horizon, dtype=np.float32) for _ in self._windows]
-        kernel, row_starts = self._centred.ravel(), stream * n
-        records: Path = []
-        gathered, first_lag = 0, 1
-        for k, window in enumerate(self._windows):
-            for lag in range(first_lag, window):
-                places, pairs = self._places[lag:], self._pairs[lag:]
-                np.add(row_starts[lag:], stream[:-lag], out=places)
-                kernel.take(places, out=pairs, mode="clip")
-                entering[lag:] += pairs
-                for later, sums in zip(self._windows[k:], leaving[k:], strict=True):
-                    sums[later:] += pairs[: horizon - later]
-                gathered += horizon
-                if gathered >= _SLICE:
-                    gathered = 0
-                    yield progress + share * lag / self._windows[-1]
-            first_lag = window
-            filled = np.minimum(np.arange(1, horizon + 1), window).astype(np.float64)
-            pair_sums = 2 * np.cumsum(entering - leaving[k], dtype=np.float64)
-            to_reference_sums = to_reference_until[1:].copy()
-            to_reference_sums[window:] -= to_reference_until[1:-window]
-            scored = slice(self._first[k], None)
-            m = filled[scored]
-            mmd2 = within_reference + pair_sums[scored] / (m * (m - 1)) - 2 * to_reference_sums[scored] / m
-            records.append(_records(mmd2 / null_deviation(m, n), self._first[k] + 1))
-        yield progress + share
-        return records
-
-
-def _records(values: Doubles, first_time: int) -> tuple[Doubles, Doubles]:
-    """The times at which a series sets a new maximum, and those maxima: all that a threshold can depend on."""
-    maxima = np.maximum.accumulate(values)
-    at = np.flatnonzero(np.diff(maxima, prepend=-np.inf) > 0)
-    return (at + first_time).astype(np.float64), maxima[at]

@@ -11,12 +11,16 @@ from litestar import Response, get, post
 from litestar.params import Parameter
 from msgspec import Meta
 
+from drift.features import Behaviour
 from proxy.context import Context
+from proxy.moments import iso
 from proxy.routes.problems import Problem
 from proxy.stores.history import Pair, SampleRow
-from proxy.views import DriftView, HistoryPoint, choose, drift_view, history_points, iso, status_of
+from proxy.views import DriftView, HistoryPoint, choose, drift_view, history_points, status_of
 
 WAIT_SECONDS = 5.0
+LOOK_SECONDS = 30.0
+"""For a fresh look at a large window on a busy machine, as long as a worker runs."""
 MonitorName = Annotated[str | None, Parameter(description="Which monitor; the busiest when absent.")]
 Limit = Annotated[int, Parameter(ge=1, le=1000)]
 MAX_INTEGER = 2**63 - 1
@@ -75,6 +79,9 @@ class SampleView(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int | None
     duration_seconds: float | None
     source: str
+    session: str | None
+    features: Behaviour | None
+    settings: dict[str, str]
 
 
 class SamplesView(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,21 +96,26 @@ class SamplesView(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: int | None = None
 
 
-async def ask_worker(context: Context, kind: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """The worker's answer to a command, None when there is none within five seconds.
+async def ask_worker(
+    context: Context, kind: str, arguments: dict[str, Any], *, longest: float = WAIT_SECONDS
+) -> dict[str, Any] | None:
+    """The worker's answer to a command, None when there is none within five seconds, or `longest` while one runs.
 
     Raises Problem with what the worker refused.
     """
     arguments["head"] = await context.head()
     command = await asyncio.to_thread(context.history.ask, kind, arguments)
-    deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
-    while asyncio.get_running_loop().time() < deadline:
+    loop = asyncio.get_running_loop()
+    began, deadline = loop.time(), loop.time() + WAIT_SECONDS
+    while loop.time() < deadline:
         answer = await asyncio.to_thread(context.history.answer, command)
         if answer is not None:
             if "error" in answer:
                 raise Problem(answer["status"], answer["error"])
             return answer
         await asyncio.sleep(0.05)
+        if loop.time() >= deadline and (await asyncio.to_thread(context.status))["worker"]:
+            deadline = min(began + longest, loop.time() + 1.0)
     return None
 
 
@@ -117,7 +129,7 @@ def _seconds(moment: datetime | None) -> float | None:
 @get("/drift", tags=["drift"])
 async def drift(context: Context, monitor: MonitorName = None, fresh: bool = False) -> DriftView:
     """How far the answers have moved. `fresh` waits for the worker to score what has come, and adds a p-value."""
-    answer = await ask_worker(context, "score", {"monitor": monitor}) if fresh else None
+    answer = await ask_worker(context, "score", {"monitor": monitor}, longest=LOOK_SECONDS) if fresh else None
     view = await asyncio.to_thread(drift_view, context.history, context.log, context.tap.totals, monitor, context.hint)
     if answer and answer.get("monitor") == view.monitor:
         view = msgspec.structs.replace(view, p_value=answer.get("p_value"))
@@ -204,7 +216,8 @@ def samples(
 
 
 def _sample(row: SampleRow) -> SampleView:
-    return SampleView(id=row.exchange_id, timestamp=iso(row.at), **msgspec.structs.asdict(row.text))
+    text = {name: getattr(row.text, name) for name in row.text.__struct_fields__}
+    return SampleView(id=row.exchange_id, timestamp=iso(row.at), **text)
 
 
 @get("/baseline", sync_to_thread=True, tags=["baseline"])

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from proxy.context import Context
-from proxy.views import MonitorView, iso, monitor_views
+from proxy.moments import iso
+from proxy.views import MonitorView, monitor_views
 
 POLL_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 15.0

@@ -9,10 +9,10 @@ from litestar.types import Receive, Scope, Send
 from msgspec import Meta
 
 from proxy.context import Context
+from proxy.moments import iso
 from proxy.relay import UpstreamBroke
 from proxy.routes.problems import Problem
 from proxy.tape import Tape
-from proxy.views import iso
 
 PATH = "/v1/chat/completions"
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from drift.evidence import Evidence
+from drift.features import Behaviour
 from drift.records import Report
 from proxy.stores import tables as t
 from proxy.stores.database import open_sqlite, reading
@@ -57,6 +59,11 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int | None = None
     duration_seconds: float | None = None
     source: str = "proxy"
+    session: str | None = None
+    """A digest: the name itself may be a person's."""
+    features: Behaviour | None = None
+    settings: dict[str, str] = {}
+    """Names of the model, a digest of the system prompt, sampling parameters."""
 
 
 class SampleRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +111,8 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     embedding_seconds: float = 0.0
     tokens: dict[str, tuple[int, int]] = {}
     """{model: (input, output)}"""
+    digests: dict[str, str] = {}
+    """{model: digest of its weights}, where the upstream is Ollama"""
 
 
 class History:
@@ -158,6 +167,14 @@ class History:
     def latest(self, monitor: str) -> Report | None:
         found = self.reports(monitor, limit=1)
         return found[0][1] if found else None
+
+    def evidence(self, monitor: str) -> Evidence | None:
+        """What was last found out about a monitor's drift."""
+        c = t.evidence.c
+        query = sa.select(c.body).where(c.monitor == monitor).order_by(c.at.desc()).limit(1)
+        with reading(self.engine) as db:
+            body = db.execute(query).scalar()
+        return decode(body, type=Evidence) if body else None
 
     def rollups(self, monitor: str, start: float, end: float) -> list[dict[str, Any]]:
         c = t.rollups.c

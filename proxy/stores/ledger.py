@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from drift.evidence import Evidence
 from drift.records import Report
 from proxy.config import History as HistorySettings
 from proxy.stores import tables as t
@@ -14,6 +15,8 @@ from proxy.stores.history import BaselineRow, History, MonitorRow, Pair, SampleR
 
 KEEP_EVENTS = 1_000
 KEEP_ANNOTATIONS = 10_000
+KEEP_EVIDENCE = 100
+"""Of each monitor, some 30 kB each: the looks at its last drifts."""
 KEEP_QUESTIONS_SECONDS = 60.0
 """Nobody waits that long for a fresh score; a baseline that was asked for is made however late."""
 KEEP_ANSWERS_SECONDS = 3_600.0
@@ -30,6 +33,7 @@ class Changes(msgspec.Struct):
     monitors: list[MonitorRow] = []
     samples: list[tuple[str, SampleRow]] = []
     reports: list[Report] = []
+    evidence: list[Evidence] = []
     witnesses: dict[str, list[Pair]] = {}
     baseline: BaselineRow | None = None
     baseline_samples: list[SampleRow] = []
@@ -81,6 +85,9 @@ class Ledger:
                 )
             for report in changes.reports:
                 self._report(db, report)
+            for found in changes.evidence:
+                row = {"id": found.id, "monitor": found.monitor, "at": found.at, "body": _json(found)}
+                db.execute(sa.insert(t.evidence).values(row))
             for name, pairs in changes.witnesses.items():
                 db.execute(upsert(t.witnesses, {"monitor": name, "at": now, "body": _json(pairs)}, ["monitor"]))
             for name, kind, text in changes.annotations:
@@ -124,21 +131,21 @@ class Ledger:
             new["severity_max"] = _most(new["severity_max"], old["severity_max"])
         db.execute(upsert(t.rollups, new, ["monitor", "hour"]))
 
+    def _keep_newest(self, db: sa.Connection, table: sa.Table, keep: int) -> None:
+        """Of each monitor's rows."""
+        c = table.c
+        for (name,) in db.execute(sa.select(c.monitor).distinct()).all():
+            query = sa.select(c.at).where(c.monitor == name).order_by(c.at.desc()).offset(keep).limit(1)
+            oldest = db.execute(query).scalar()
+            if oldest is not None:
+                db.execute(sa.delete(table).where(c.monitor == name, c.at <= oldest))
+
     def prune(self) -> None:
         """Delete what the settings no longer keep."""
         now = time.time()
         with self._engine.begin() as db:
-            for (name,) in db.execute(sa.select(t.reports.c.monitor).distinct()).all():
-                c = t.reports.c
-                oldest = db.execute(
-                    sa.select(c.id)
-                    .where(c.monitor == name)
-                    .order_by(c.id.desc())
-                    .offset(self._settings.keep_reports)
-                    .limit(1)
-                ).scalar()
-                if oldest:
-                    db.execute(sa.delete(t.reports).where(c.monitor == name, c.id <= oldest))
+            self._keep_newest(db, t.reports, self._settings.keep_reports)
+            self._keep_newest(db, t.evidence, KEEP_EVIDENCE)
             age = now - self._settings.keep_rollup_days * 86_400
             db.execute(sa.delete(t.rollups).where(t.rollups.c.hour < age))
             db.execute(sa.delete(t.annotations).where(t.annotations.c.at < age))

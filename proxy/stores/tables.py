@@ -92,6 +92,16 @@ witnesses = sa.Table(  # of the monitor's last report: which samples carry the d
     sa.Column("body", sa.Text, nullable=False),
 )
 
+evidence = sa.Table(  # what moved, since when and whose doing it was, each time it was looked at
+    "evidence",
+    schema,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("monitor", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index("evidence_by_time", "monitor", "at"),
+)
+
 annotations = sa.Table(
     "annotations",
     schema,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from qdrant_client import QdrantClient, models
 
-from drift.samples import Matrix, Sample
+from drift.samples import Sample
 from proxy.config import VectorStore as VectorStoreSettings
 
 _NAMESPACE = uuid.UUID("6f0d5c86-31c8-5d3e-9b5d-0d6a4a0f5e11")
@@ -103,11 +103,3 @@ def _sample(record: Any) -> Sample:
         prompt=np.asarray(record.vector["prompt"], dtype=np.float32),
         response=np.asarray(record.vector["response"], dtype=np.float32),
     )
-
-
-def responses(samples: Sequence[Sample]) -> Matrix:
-    return np.stack([s.response for s in samples])
-
-
-def prompts(samples: Sequence[Sample]) -> Matrix:
-    return np.stack([s.prompt for s in samples])

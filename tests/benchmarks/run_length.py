@@ -1,32 +1,31 @@
-"""How long the whole monitor runs before a false alarm, against what it states, on real answers.
+"""How long the whole monitor runs before a false alarm, against what it states, on real answers; and what it costs.
 
-    python tests/benchmarks/run_length.py --data FOLDER [--cache FOLDER] [--baselines 50] [--runs 4]
+    python -m tests.benchmarks.run_length --data FOLDER [--baselines 50] [--runs 10] [--baseline-size 500] [--costs]
 
-FOLDER holds text/gpteacher.jsonl.gz (answers without drift) and text/bitext_support_v2.jsonl.gz (another topic), each
-line with the field "text". Embedding 6,000 answers takes minutes and is kept in the cache folder.
+The answers are GPTeacher's (one model, three tasks): a baseline is a random part, each stream the rest in random
+order. The change is another topic, Bitext's customer support. Embedding takes minutes and is kept in the cache folder.
 """
 
 import argparse
-import gzip
-import json
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from drift.baseline import Baseline, make_baseline
-from drift.embedder import Embedder, find_weights
-from drift.monitor import Monitor
+from drift.baseline import Baseline
+from drift.detectors import Detectors
 from drift.policy import Policy
-from drift.records import Severity
-from drift.samples import Matrix, Sample, Vector
-from drift.semantic.calibration import Calibration, calibrate, mean_run_length
-from drift.semantic.mmd import permutation_test
-from drift.window import Window
+from drift.samples import Sample
+from drift.semantic.calibration import calibrate, mean_run_length
+from drift.semantic.permutation import permutation_test
+from tests.benchmarks.cases import Row, corpus
+from tests.benchmarks.embeddings import embedded
+from tests.benchmarks.monitored import alarmed, make_calibrated, make_monitor, make_sample
+
+_CHUNK = 32
 
 
 def main() -> None:
@@ -36,51 +35,51 @@ def main() -> None:
     parser.add_argument("--pool", type=int, default=6_000, help="answers embedded")
     parser.add_argument("--baselines", type=int, default=50)
     parser.add_argument("--baseline-size", type=int, default=500)
-    parser.add_argument("--runs", type=int, default=4, help="streams per baseline")
+    parser.add_argument("--runs", type=int, default=10, help="streams per baseline")
     parser.add_argument("--run-length", type=int, default=1_000)
-    parser.add_argument("--skip-costs", action="store_true")
+    parser.add_argument("--paths", type=int, default=300, help="simulated streams that fit the thresholds")
+    parser.add_argument("--costs", action="store_true", help="measure times instead")
     options = parser.parse_args()
 
-    pool = embedded(options.data / "text" / "gpteacher.jsonl.gz", options.pool, options.cache)
-    other = embedded(options.data / "text" / "bitext_support_v2.jsonl.gz", 400, options.cache)
-    run_lengths(pool, other, options)
-    if not options.skip_costs:
+    pool = samples_of(corpus("gpteacher", options.data), options.pool, options.cache)
+    if options.costs:
         costs(pool)
+        return
+    other = samples_of(corpus("bitext_v2", options.data), 400, options.cache)
+    run_lengths(pool, other, options)
 
 
-def embedded(source: Path, limit: int, cache: Path) -> Matrix:
-    """Unit vectors of a random `limit` of the source's texts, from the cache when they are there."""
-    name = source.name.removesuffix(".jsonl.gz")
-    kept = cache / f"{name}-{limit}.npy"
-    if kept.is_file():
-        vectors: Matrix = np.load(kept)
-        return vectors
-    if not source.is_file():
-        sys.exit(f"{source} is absent: this benchmark needs the data folder, see --help")
-    with gzip.open(source, "rt", encoding="utf-8") as lines:
-        texts = [json.loads(line)["text"] for line in lines]
-    chosen = np.random.default_rng(0).permutation(len(texts))[:limit]
-    print(f"embedding {len(chosen)} answers of {name} ...", flush=True)
-    vectors = Embedder(find_weights(), threads=1).embed([texts[place] for place in chosen])
-    cache.mkdir(parents=True, exist_ok=True)
-    np.save(kept, vectors)
-    return vectors
+def samples_of(rows: Sequence[Row], limit: int, cache: Path) -> list[Sample]:
+    """A random `limit` of the rows, embedded."""
+    chosen = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))[:limit]]
+    texts = sorted({text for row in chosen for text in (row.prompt, row.response)})
+    vectors = dict(zip(texts, embedded(texts, cache), strict=True))
+    return [make_sample(row, vectors) for row in chosen]
 
 
-def run_lengths(pool: Matrix, other: Matrix, options: argparse.Namespace) -> None:
+def run_lengths(pool: list[Sample], other: list[Sample], options: argparse.Namespace) -> None:
     """Streams without drift until the first alarm, and delays after three kinds of change."""
-    policy = Policy(expected_run_length=options.run_length)
+    policy = Policy(
+        expected_run_length=options.run_length, calibration_paths=options.paths, validation_paths=options.paths // 3
+    )
     horizon = 15 * options.run_length
     changes = {"full change of topic": 1.0, "20 % of another topic": 0.2, "10 % of another topic": 0.1}
     delays: dict[str, list[float]] = {name: [] for name in changes}
-    times, stated = [], []
+    times: list[float] = []
+    stated = []
+    first: dict[str, int] = {}
     for seed in range(options.baselines):
         rng = np.random.default_rng(seed)
         order = rng.permutation(len(pool))
-        reference, rest = pool[order[: options.baseline_size]], pool[order[options.baseline_size :]]
-        baseline = calibrated(reference, policy, rng)
-        stated.append(thresholds_of(baseline).run_length.realised)
-        times += [first_alarm(baseline, policy, drawn(rest, rng), horizon) for _ in range(options.runs)]
+        reference = [pool[place] for place in order[: options.baseline_size]]
+        rest = [pool[place] for place in order[options.baseline_size :]]
+        baseline = make_calibrated(reference, policy, rng)
+        assert baseline.calibration is not None
+        stated.append(baseline.calibration.run_length.realised)
+        for _ in range(options.runs):
+            time_, detector = first_alarm(baseline, policy, drawn(rest, rng), horizon)
+            times.append(time_)
+            first[detector] = first.get(detector, 0) + 1
         for name, share in changes.items():
             delays[name].append(delay(baseline, policy, rest=rest, other=other, share=share, rng=rng))
     by_baseline = np.minimum(times, horizon).reshape(options.baselines, options.runs).mean(axis=1)
@@ -94,65 +93,113 @@ def run_lengths(pool: Matrix, other: Matrix, options: argparse.Namespace) -> Non
     print(f"  median run / stated          {np.median(times) / options.run_length:.2f}  (.69 if exponential)")
     print(f"  alarm in the first 50        {np.mean(np.array(times) <= 50):.3f}")
     print(f"  reported by the calibration  {np.mean(stated):.0f}")
+    print(f"  who raised the false alarm   {dict(sorted(first.items()))}")
     for name, found in delays.items():
         print(f"  median delay, {name:<22} {np.median(found):.0f}  (missed {np.mean(np.isinf(found)):.0%})")
 
 
-def drawn(pool: Matrix, rng: np.random.Generator) -> Iterator[Vector]:
+def drawn(pool: list[Sample], rng: np.random.Generator) -> Iterator[Sample]:
     """An endless stream from the pool: in random order, then in another one."""
     while True:
-        yield from pool[rng.permutation(len(pool))]
+        yield from (pool[place] for place in rng.permutation(len(pool)))
 
 
-def first_alarm(baseline: Baseline, policy: Policy, stream: Iterator[Vector], horizon: int) -> float:
-    """Number of the sample at which a monitor first leaves LOW, infinite if not by the horizon."""
-    monitor = Monitor("benchmark", baseline, policy)
-    for time_, vector in zip(range(1, horizon + 1), stream, strict=False):
-        if monitor.observe(sample_of(vector)) and monitor.severity is not Severity.LOW:
-            return float(time_)
-    return float("inf")
+def first_alarm(baseline: Baseline, policy: Policy, stream: Iterator[Sample], horizon: int) -> tuple[float, str]:
+    """Number of the sample at which a monitor first leaves LOW, infinite if not by the horizon; and who raised it."""
+    monitor = make_monitor(baseline, policy)
+    for start in range(0, horizon, _CHUNK):
+        for place, _ in enumerate(monitor.observe_all(list(islice(stream, _CHUNK)))):
+            if alarmed(monitor):
+                return float(start + place + 1), monitor.report(0.0).detector
+    return float("inf"), "none"
 
 
 def delay(
-    baseline: Baseline, policy: Policy, *, rest: Matrix, other: Matrix, share: float, rng: np.random.Generator
+    baseline: Baseline,
+    policy: Policy,
+    *,
+    rest: list[Sample],
+    other: list[Sample],
+    share: float,
+    rng: np.random.Generator,
 ) -> float:
     """Samples from a change to the alarm, after 200 without a change (again when one of those alarms)."""
     while True:
-        monitor = Monitor("benchmark", baseline, policy)
+        monitor = make_monitor(baseline, policy)
         stream, foreign = drawn(rest, rng), drawn(other, rng)
-        quiet = [monitor.observe(sample_of(next(stream))) for _ in range(200)]
-        if sum(quiet) == 1:
+        if sum(monitor.observe_all(list(islice(stream, 200)))) == 1:
             break
     for time_ in range(1, 2_001):
-        monitor.observe(sample_of(next(foreign if rng.random() < share else stream)))
-        if monitor.severity is not Severity.LOW:
+        monitor.observe(next(foreign if rng.random() < share else stream))
+        if alarmed(monitor):
             return float(time_)
     return float("inf")
 
 
-def costs(pool: Matrix) -> None:
+def costs(pool: list[Sample]) -> None:
     """Time of an update, of a permutation test and of a calibration."""
     rng = np.random.default_rng(0)
-    sphere = rng.normal(size=(12_000, pool.shape[1])).astype(np.float32)
-    sphere /= np.linalg.norm(sphere, axis=1, keepdims=True)
-    for n, sizes in ((500, (50, 125)), (2_000, (50, 200)), (10_000, (1_000,))):
-        window = Window(sphere[:n], pair_mean=0.0, bandwidth=1.4, sizes=sizes)
-        for vector in sphere[-1_500:]:
-            window.push(vector)
-        stream = iter(sphere[-1_999:])
-        median, worst = timed(lambda window=window, stream=stream: window.push(next(stream)), 1_500)
-        print(f"update, n = {n}, W = {sizes}: median {median * 1e6:.0f} us, 99 % {worst * 1e6:.0f} us")
-    median, _ = timed(lambda: permutation_test(pool[:500], pool[500:700], bandwidth=1.4, permutations=999, rng=rng), 30)
+    for n, sizes in ((500, (50, 200)), (2_000, (50, 200)), (10_000, (50, 1_000))):
+        many = [like(pool[place % len(pool)], rng) for place in range(n)]
+        baseline = make_calibrated(many, Policy(calibrated_from=n + 1), rng)
+        detectors = Detectors(baseline, sizes=sizes, recompute_every=1_000, first_index=0, largest_session=0.2)
+        stream = [like(pool[place], rng) for place in range(sizes[-1] + 960)]
+        for _ in detectors.push(stream[: sizes[-1]]):
+            pass
+        for batch in (1, 32):
+            taken = []
+            for start in range(sizes[-1], sizes[-1] + 480, batch):
+                began = time.perf_counter()
+                for _ in detectors.push(stream[start : start + batch]):
+                    for size in sizes:
+                        for detector in ("mmd", "residual_mmd", "behaviour"):
+                            detectors.statistic(detector, size)
+                taken.append((time.perf_counter() - began) / batch)
+            print(
+                f"update, n = {n}, W = {sizes}, in batches of {batch}: median {np.median(taken) * 1e6:.0f} us, "
+                f"best {min(taken) * 1e6:.0f} us"
+            )
+    vectors = np.stack([sample.response for sample in pool[:700]])
+    median, _ = timed(
+        lambda: permutation_test(vectors[:500], vectors[500:], bandwidth=1.4, permutations=999, rng=rng), 30
+    )
     print(f"999 permutations, N = 700: median {median * 1e3:.1f} ms")
     for n in (500, 2_000):
-        started = time.perf_counter()
-        slices: list[float] = []
-        found = thresholds_of(calibrated(pool[:n], Policy(), rng, slices))
-        print(
-            f"calibration, n = {n}, run length 10,000: {time.perf_counter() - started:.0f} s, "
-            f"longest slice {max(slices) * 1e3:.0f} ms, realised {found.run_length.realised:.0f} "
-            f"+- {found.run_length.realised_stderr:.0f}"
+        policy = Policy()
+        baseline = make_calibrated(pool[:n], Policy(calibrated_from=n + 1), rng)
+        sizes = policy.window_sizes(n)
+        steps = calibrate(
+            baseline.sources(),
+            windows=sizes,
+            minimum_samples=policy.minimum_samples(sizes),
+            expected_run_length=policy.expected_run_length,
+            fitting_paths=policy.calibration_paths,
+            validation_paths=policy.validation_paths,
+            rng=rng,
         )
+        began, spent, slices = time.perf_counter(), time.process_time(), []
+        while True:
+            started = time.perf_counter()
+            try:
+                next(steps)
+            except StopIteration as finished:
+                found = finished.value.run_length
+                break
+            slices.append(time.perf_counter() - started)
+        print(
+            f"calibration, n = {n}, run length 10,000: {time.perf_counter() - began:.0f} s, "
+            f"{time.process_time() - spent:.0f} s of one core, longest slice {max(slices) * 1e3:.0f} ms, "
+            f"realised {found.realised:.0f} +- {found.realised_stderr:.0f}"
+        )
+
+
+def like(sample: Sample, rng: np.random.Generator) -> Sample:
+    """A sample of random vectors with the behaviour of this one: costs do not depend on what is said."""
+    vectors = rng.normal(size=(2, len(sample.response))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return Sample(
+        exchange_id=sample.exchange_id, at=0.0, response=vectors[0], prompt=vectors[1], features=sample.features
+    )
 
 
 def timed(action: Callable[[], object], times: int) -> tuple[float, float]:
@@ -163,50 +210,6 @@ def timed(action: Callable[[], object], times: int) -> tuple[float, float]:
         action()
         taken.append(time.perf_counter() - started)
     return float(np.median(taken)), float(np.quantile(taken, 0.99))
-
-
-_ids = count()
-
-
-def sample_of(vector: Vector) -> Sample:
-    return Sample(exchange_id=str(next(_ids)), at=0.0, response=vector, prompt=vector)
-
-
-def calibrated(
-    vectors: Matrix, policy: Policy, rng: np.random.Generator, slices: list[float] | None = None
-) -> Baseline:
-    """A baseline of these vectors with its thresholds; slices takes the seconds between two yields."""
-    baseline = make_baseline(
-        id="benchmark",
-        encoder="all-MiniLM-L6-v2",
-        created_at=0.0,
-        exchange_ids=[str(place) for place in range(len(vectors))],
-        responses=vectors,
-        prompts=vectors,
-    )
-    sizes = policy.window_sizes(len(vectors))
-    steps = calibrate(
-        baseline.kernel(),
-        windows=sizes,
-        minimum_samples=policy.minimum_samples(sizes),
-        expected_run_length=policy.expected_run_length,
-        fitting_paths=policy.calibration_paths,
-        validation_paths=policy.validation_paths,
-        rng=rng,
-    )
-    while True:
-        started = time.perf_counter()
-        try:
-            next(steps)
-        except StopIteration as finished:
-            return baseline.with_calibration(finished.value)
-        if slices is not None:
-            slices.append(time.perf_counter() - started)
-
-
-def thresholds_of(baseline: Baseline) -> Calibration:
-    assert baseline.calibration is not None
-    return baseline.calibration
 
 
 if __name__ == "__main__":

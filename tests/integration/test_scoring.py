@@ -272,3 +272,62 @@ def test_a_baseline_made_active_again_starts_anew_over_restarts_too(bench: Bench
     bench.score()
     assert bench.ask("score", monitor="m")["p_value"] is not None
     assert drift_view(bench.history, bench.log, {}, "m").observed == 4
+
+
+def test_weights_replaced_under_a_name_are_marked_and_become_evidence(bench: Bench):
+    """Ollama keeps a model's name when its weights are replaced; the digest tells."""
+    bench.ask("digests", digests={"m:latest": "a" * 64})
+    for _ in range(4):
+        bench.add()
+    bench.score()
+    bench.ask("baseline")
+    bench.ask("digests", digests={"m:latest": "b" * 64})
+    bench.restart()
+    for _ in range(3):
+        bench.add()
+    bench.score()
+    bench.ask("score")
+    found = bench.history.evidence("m")
+    assert found
+    altered = {one.what: one for one in found.alterations}
+    assert set(altered) == {"digest"}
+    assert (altered["digest"].before, altered["digest"].after) == ("a" * 64, "b" * 64)
+    assert altered["digest"].window_share == 1.0
+    marks = [mark["text"] for mark in bench.history.annotations("m", 0.0, math.inf) if mark["kind"] == "digest"]
+    assert marks == ["The weights of m were replaced: aaaaaaaaaaaa -> bbbbbbbbbbbb."]
+
+
+def test_evidence_keeps_behaviour_and_survives_a_restart(bench: Bench):
+    """What a sample's answer was like is kept with it, texts or not."""
+    for _ in range(4):
+        bench.add()
+    bench.score()
+    bench.ask("baseline")
+    for _ in range(3):
+        bench.add(body=completion("I'm sorry, but I cannot help with that.", "m"))
+    bench.score()
+    bench.ask("score")
+    before = bench.history.evidence("m")
+    bench.restart()
+    bench.ask("score")
+    after = bench.history.evidence("m")
+    assert before
+    assert after
+    refusal = next(column for column in after.features if column.name == "refusal")
+    assert "100" in refusal.direction
+    assert after.features == before.features
+    assert after.witness_total == pytest.approx(before.witness_total, abs=1e-6)
+
+
+def test_a_calibration_of_an_earlier_version_is_made_anew(bench: Bench):
+    """A baseline that was calibrated with other detectors is watched with provisional lines until it is again."""
+    for _ in range(3):
+        bench.add()
+    bench.score()
+    made = bench.ask("baseline")["baseline_id"]
+    with bench.history.engine.begin() as db:
+        db.exec_driver_sql("update baselines set calibration = '{\"windows\": [50], \"factors\": [3.0]}'")
+    bench.restart()
+    bench.add()
+    bench.score()
+    assert drift_view(bench.history, bench.log, {}, "m").baseline_id == made

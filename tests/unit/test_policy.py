@@ -10,21 +10,29 @@ LOW, MEDIUM, HIGH, CRITICAL = Severity
     ("n", "sizes"),
     [
         (2, (4,)),
-        (10, (4,)),
-        (100, (25,)),
-        (200, (50,)),
-        (500, (50, 125)),
-        (800, (50, 200)),
+        (8, (4,)),
+        (10, (4, 5)),
+        (40, (10, 20)),
+        (100, (25, 50)),
+        (200, (50, 100)),
+        (400, (50, 200)),
         (9_000, (50, 200)),
     ],
 )
-def test_windows_are_at_most_a_quarter_of_the_baseline(n, sizes):
+def test_the_short_window_is_at_most_a_quarter_of_the_baseline_and_longer_ones_a_half(n, sizes):
     """Equal ones are merged, and four is the least."""
     assert Policy().window_sizes(n) == sizes
 
 
+def test_windows_of_a_policy_come_in_any_order_and_number():
+    assert Policy(windows=(300, 20, 100)).window_sizes(150) == (20, 75)
+    assert Policy(windows=(300, 20, 100)).window_sizes(2_000) == (20, 100, 300)
+    assert Policy(windows=(60,)).window_sizes(100) == (25,)
+
+
 def test_a_larger_window_is_scored_once_it_holds_more_than_the_smaller_one():
     assert Policy().minimum_samples((50, 200)) == (10, 50)
+    assert Policy().minimum_samples((20, 75, 100)) == (10, 20, 75)
     assert Policy().minimum_samples((4,)) == (4,)
 
 
@@ -59,3 +67,4 @@ def test_severity_rises_at_once_and_falls_late(previous, ratio, severity):
 def test_health_is_a_hundred_without_drift_and_fifty_at_the_line():
     assert health_index(0) == 100
     assert health_index(1) == 50
+    assert health_index(2) == 20

@@ -1,0 +1,1 @@
+"""Drift of tables: one test per column, said in words."""
