@@ -7,7 +7,7 @@ import numpy as np
 from drift.alterations import alterations
 from drift.baseline import Baseline
 from drift.errors import TooFewSamples
-from drift.evidence import ChangePoint, Evidence, Topics, WitnessPair
+from drift.evidence import Attribution, ChangePoint, Evidence, Topics, WitnessPair
 from drift.features import BOOLEAN, CATEGORICAL, NUMERIC, Behaviour, table
 from drift.monitor import Monitor
 from drift.records import Report
@@ -57,21 +57,12 @@ def explain(
     notes: list[str] = []
     witnesses = _witnesses(monitor, window, notes)
     drifted = report.ratio is not None and report.ratio >= 1
-    baseline_numbers, window_numbers = _numbers(baseline.samples), _numbers(window)
+    changed = _since(baseline, recent, report.detector, policy.largest_session, rng) if drifted else None
     prompts = np.array([sample.prompt for sample in window], dtype=np.float32).reshape(-1, baseline.prompts.shape[1])
-    names = [sample.session if baseline.uses_sessions else None for sample in window]
+    # What came before the change would only hide it.
+    since = window[-changed.samples_ago :] if changed else window
     try:
-        attribution = attribute(
-            baseline.prompts,
-            baseline.responses.vectors,
-            prompts,
-            np.array([sample.response for sample in window], dtype=np.float32).reshape(prompts.shape),
-            rng=rng,
-            baseline_features=baseline_numbers,
-            window_features=window_numbers,
-            baseline_sessions=baseline.codes,
-            window_sessions=session_codes(names, largest_share=policy.largest_session),
-        )
+        attribution = _attribution(baseline, since, policy.largest_session, rng)
     except TooFewSamples as error:
         attribution = None
         notes.append(f"users or model: {error}")
@@ -87,13 +78,32 @@ def explain(
         mmd2=report.mmd2,
         detectors=report.detectors,
         attribution=attribution,
-        changed_at=_since(baseline, recent, report.detector, policy.largest_session, rng) if drifted else None,
+        changed_at=changed,
         witness_total=witnesses.mmd2 if witnesses else None,
         pairs=_pairs(baseline, window, prompts, witnesses, policy.witnesses) if witnesses else (),
         topics=_topics(topics, window, prompts, witnesses, texts, rng) if witnesses else None,
         features=_features(baseline.samples, window, rng),
         alterations=alterations(baseline.samples, window) if window else (),
         notes=tuple(notes),
+    )
+
+
+def _attribution(
+    baseline: Baseline, window: Sequence[Sample], largest_session: float, rng: np.random.Generator
+) -> Attribution:
+    """Users or model, from these samples of the window."""
+    shape = (-1, baseline.prompts.shape[1])
+    names = [sample.session if baseline.uses_sessions else None for sample in window]
+    return attribute(
+        baseline.prompts,
+        baseline.responses.vectors,
+        np.array([sample.prompt for sample in window], dtype=np.float32).reshape(shape),
+        np.array([sample.response for sample in window], dtype=np.float32).reshape(shape),
+        rng=rng,
+        baseline_features=_numbers(baseline.samples),
+        window_features=_numbers(window),
+        baseline_sessions=baseline.codes,
+        window_sessions=session_codes(names, largest_share=largest_session),
     )
 
 

@@ -14,7 +14,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     windows: tuple[int, ...] = (50, 200)
     """The short one finds a swapped model within its length, the long one a change in a tenth of the traffic."""
     expected_run_length: int = 10_000
-    """Mean number of responses before a false alarm: one in some days of modest traffic."""
+    """Responses per false alarm: one in some days of modest traffic."""
     minimum_window_samples: int = 10
     """A growing window is scored from here on; fewer answers say more about themselves than about the model."""
     provisional_from: int = 10
@@ -53,11 +53,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def window_sizes(self, n: int) -> tuple[int, ...]:
         """The windows that a baseline of n samples can judge, ascending, equal ones merged.
 
-        The shortest is at most n/4, so that a small baseline gives a first answer soon; longer ones at most n/2,
-        from where on the baseline's own noise outweighs the window's.
+        The shortest is at most n/4, so that a small baseline gives a first answer soon; longer ones at most 4n/5:
+        beyond, the baseline's own noise outweighs the window's.
         """
         shortest, *longer = sorted(self.windows)
-        sizes = [min(shortest, n // 4), *(min(size, n // 2) for size in longer)]
+        sizes = [min(shortest, n // 4), *(min(size, n * 4 // 5) for size in longer)]
         return tuple(sorted({max(_SMALLEST_WINDOW, size) for size in sizes}))
 
     def minimum_samples(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -101,6 +101,8 @@ class VerdictPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a propensity: beyond them a single sample would outweigh fifty."""
     neighbours: float = 5.0
     """Samples of the other side expected among the nearest, of which one must be there: e^-5 are lost by chance."""
+    echo: float = 0.99
+    """Mean cosine of prompts and answers from which on answers repeat their prompts, and nothing else is left."""
     least_sessions: int = 20
     """Fewer sessions leave no small p when whole sessions are permuted."""
 

@@ -74,7 +74,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunLength(msgspec.Struct, frozen=True, kw_only=True):
-    """How many scored responses pass, on average, before a false alarm."""
+    """How many scored responses pass per false alarm, averaged over baselines like this one."""
 
     expected: int
     """What the policy asks for."""

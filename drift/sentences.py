@@ -1,6 +1,7 @@
 """What a report says in words."""
 
 from drift.detectors import Moved
+from drift.features import BOOLEAN
 from drift.records import DetectorScore, Severity
 
 _FINDINGS = {
@@ -27,9 +28,13 @@ def finding(severity: Severity, worst: DetectorScore) -> str:
 
 def moved_sentence(moved: Moved) -> str:
     """ "refusal: 0% -> 22%"."""
-    question = moved.question
+    question, shares = moved.question, (moved.baseline_share, moved.window_share)
     name = question.feature.replace("_", " ")
-    if question.edge is not None:
+    if question.feature in BOOLEAN and (question.another or question.level is False):
+        # "No refusal" and "neither refusal nor none", where the baseline has none, are said as one.
+        asked = name
+        shares = shares if question.another else (1 - shares[0], 1 - shares[1])
+    elif question.edge is not None:
         asked = f"{name} up to {question.edge:.4g}"
     elif question.another:
         asked = f"another {name}"
@@ -37,7 +42,7 @@ def moved_sentence(moved: Moved) -> str:
         asked = name if question.level else f"no {name}"
     else:
         asked = f"{name} {question.level}"
-    return f"{asked}: {moved.baseline_share:.0%} -> {moved.window_share:.0%}"
+    return f"{asked}: {shares[0]:.0%} -> {shares[1]:.0%}"
 
 
 def missing_sentence(missing: int, missing_from: str) -> str:

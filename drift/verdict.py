@@ -106,6 +106,10 @@ def attribute(
             effective = float(pairs.baseline_samples), float(pairs.window_samples)
         else:
             results["responses"] = unconditional(baseline_responses, window_responses)
+        if not paired and _echoes(baseline_prompts, baseline_responses):
+            # Prompts decide the answers wholly, and what they leave over is rounding.
+            results["conditional"], effective = (0.0, 1.0), (float(n), float(m))
+        elif not paired:
             conditional = conditional_test(
                 baseline_prompts,
                 baseline_responses,
@@ -136,6 +140,11 @@ def attribute(
         effective_window=effective[1],
         paired=paired,
     )
+
+
+def _echoes(prompts: Floats, responses: Floats) -> bool:
+    """Whether answers repeat their prompts."""
+    return bool(np.einsum("ij,ij->i", prompts, responses).mean() > VERDICT.echo)
 
 
 def holm(results: dict[str, tuple[float, float]], alpha: float) -> tuple[PopulationTest, ...]:

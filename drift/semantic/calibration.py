@@ -1,6 +1,6 @@
 """Alarm lines with a stated expected run length.
 
-The *run length* is the number of responses until the first alarm of any detector. A line follows the standard
+The *run length* is the number of responses per false alarm of any detector. A line follows the standard
 deviation of its statistic while a window fills; how many deviations it is away is found on simulated streams
 (simulation.py), at once for all detectors and windows, so that the run length stated is the whole monitor's.
 Source: Cobb et al. (2021), arXiv 2108.00883, for time-varying thresholds of a stated expected run length.
@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from drift.indicators import Answers
+from drift.policy import VERDICT
 from drift.records import RunLength
 from drift.samples import Codes
 from drift.semantic.mmd import Doubles, Floats, null_deviation
@@ -126,7 +127,7 @@ def calibrate(
     fitting_paths: int = 800,
     validation_paths: int = 400,
 ) -> Generator[float, None, Calibration]:
-    """Find the factors at which the first false alarm of any detector comes after expected_run_length on average.
+    """Find the factors at which any of the detectors raises a false alarm once in expected_run_length responses.
 
     windows ascend, and each is scored from its minimum_samples (>= 2) on. Each detector alone is given the same run
     length, chosen so that together they have the expected one. Yields the share of the work done, in 0..1, about
@@ -144,8 +145,7 @@ def calibrate(
         expected=expected_run_length, realised=float(expected_run_length), realised_stderr=0.0, paths=0
     )
     if simulated:
-        # Nine paths in ten alarm within three run lengths; the rest is a tail with a measured rate.
-        horizon = max(3 * expected_run_length, 4 * max(windows))
+        horizon = max(expected_run_length, 4 * max(windows))
         paths = Paths(resampled, windows, minimum_samples, horizon)
         count = fitting_paths + validation_paths
         records: list[list[Records]] = []
@@ -154,7 +154,7 @@ def calibrate(
         factors = _fit(records[:fitting_paths], expected_run_length, horizon, _floors(lines))
         yield 1.0
         times = _first_alarms([_Records.of(records[fitting_paths:], k) for k in range(len(factors))], factors)
-        realised, stderr = mean_run_length(times, horizon)
+        realised, stderr = responses_per_alarm(times, horizon / 2)
         run_length = RunLength(
             expected=expected_run_length, realised=realised, realised_stderr=stderr, paths=validation_paths
         )
@@ -162,7 +162,9 @@ def calibrate(
     still = 2 * float(np.log(expected_run_length))
     found = {(d, w): still if d == BEHAVIOUR else still**0.5 for d in (MMD, RESIDUAL, BEHAVIOUR) for w in windows}
     found |= dict(zip(lines, factors, strict=True)) if factors else {}
-    wanted = [(MMD, w) for w in windows] + [(RESIDUAL, w) for w in windows]
+    wanted = [(MMD, w) for w in windows]
+    if float(sources.alignments.mean()) <= VERDICT.echo:
+        wanted += [(RESIDUAL, w) for w in windows]
     if sources.answers.shape[1]:
         wanted += [(BEHAVIOUR, w) for w in windows]
     if resampled.alignments is not None:
@@ -184,6 +186,8 @@ def _prepared(sources: Sources) -> tuple[Resampled, dict[str, float]]:
         scales[name] = max(scale, _SMALLEST_SCALE)
     mean, spread = float(sources.alignments.mean()), float(sources.alignments.std(ddof=1))
     usable = mean > _SMALLEST_ALIGNMENT and spread > _SMALLEST_SCALE
+    if mean > VERDICT.echo:
+        kernels[RESIDUAL] = None
     scales[ALIGNMENT] = spread / mean if usable else 0.0
     # Drawn with replacement the spread is the one of the sample, without the correction for its size.
     spread = float(sources.alignments.std())
@@ -214,28 +218,20 @@ def _floors(lines: list[tuple[str, int]]) -> list[float]:
     return [_SMALLEST_BEHAVIOUR if detector == BEHAVIOUR else 0.0 for detector, _ in lines]
 
 
-def mean_run_length(times: Doubles, horizon: float) -> tuple[float, float]:
-    """Mean time to the first alarm and its standard error, from times that are cut off at a horizon.
+def responses_per_alarm(times: Doubles, span: float) -> tuple[float, float]:
+    """Responses per false alarm within the first `span` of them, and its standard error.
 
-    times holds one value per path, infinite where no alarm came by the horizon. Up to the horizon the mean is
-    exact; beyond it the paths left alarm at the rate measured in the last two thirds, which is lower than the
-    first rate, because the paths that last are those with a lucky baseline. Infinite when none alarmed.
+    times holds each path's first alarm, infinite where there was none. An alarm at a rate r is wanting in a share
+    exp(-r span) of the paths. Not the mean time to the first alarm: some baselines are lucky and run for long, and
+    their length would make up for the frequent alarms of the others. Infinite when none alarmed.
     """
-    alarmed = np.isfinite(times)
-    observed = np.minimum(times, horizon)
-    start = horizon / 3
-    if not (alarmed & (times > start)).any():
-        start = 0.0
-    exposure = float(np.maximum(observed - start, 0).sum())
-    alarms = int((alarmed & (times > start)).sum())
-    if alarms == 0:
+    alarmed = float((times <= span).mean())
+    if alarmed == 0:
         return float("inf"), float("inf")
-    beyond = exposure / alarms
-    mean = float(observed.mean()) + float((~alarmed).mean()) * beyond
-    left = np.where(alarmed, observed, observed + beyond)
-    # The tail's rate has its own error, beside that of the mean.
-    tail_error = float((~alarmed).mean()) * beyond / alarms**0.5
-    return mean, float(np.hypot(left.std() / len(times) ** 0.5, tail_error))
+    # All of them: at least as many as would leave half a path.
+    share = min(alarmed, 1 - 0.5 / len(times))
+    length = span / -float(np.log1p(-share))
+    return length, length**2 / span * (share / (1 - share) / len(times)) ** 0.5
 
 
 class _Records(msgspec.Struct, frozen=True):
@@ -273,7 +269,7 @@ def _fit(records: list[list[Records]], expected: int, horizon: int, floors: list
     for detector in detectors:
         reached = detector.values[np.isfinite(detector.values)]
         grid = np.linspace(0, reached.max(), 200)
-        lengths = [mean_run_length(detector.first_alarms(factor), horizon)[0] for factor in grid]
+        lengths = [responses_per_alarm(detector.first_alarms(factor), horizon)[0] for factor in grid]
         # Beyond the last alarm seen there is no curve; rising strictly, it can be read backwards.
         known = np.isfinite(lengths)
         curves.append((np.maximum.accumulate(np.log(np.asarray(lengths)[known])), grid[known]))
@@ -286,6 +282,7 @@ def _fit(records: list[list[Records]], expected: int, horizon: int, floors: list
     low, high = np.log(expected) - 1, np.log(expected * len(detectors)) + 1
     for _ in range(30):
         middle = (low + high) / 2
-        together, _ = mean_run_length(_first_alarms(detectors, factors_at(middle)), horizon)
+        # While most paths still run, all baselines count alike.
+        together, _ = responses_per_alarm(_first_alarms(detectors, factors_at(middle)), horizon / 2)
         low, high = (middle, high) if together < expected else (low, middle)
     return factors_at((low + high) / 2)

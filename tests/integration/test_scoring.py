@@ -326,7 +326,7 @@ def test_a_calibration_of_an_earlier_version_is_made_anew(bench: Bench):
     bench.score()
     made = bench.ask("baseline")["baseline_id"]
     with bench.history.engine.begin() as db:
-        db.exec_driver_sql("update baselines set calibration = '{\"windows\": [50], \"factors\": [3.0]}'")
+        db.exec_driver_sql('update baselines set calibration = \'{"windows": [50], "factors": [3.0]}\'')
     bench.restart()
     bench.add()
     bench.score()

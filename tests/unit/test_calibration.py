@@ -12,7 +12,7 @@ from drift.semantic.calibration import (
     Calibration,
     calibrate,
     deviation,
-    mean_run_length,
+    responses_per_alarm,
     u_centred,
 )
 from drift.semantic.mmd import median_distance, mmd2, null_deviation, rbf
@@ -82,9 +82,9 @@ def test_fresh_streams_run_as_long_as_stated(stream):
     for seed in range(6):
         baseline = calibrated(baseline_of(drawn(120)), QUICK, seed)
         times += [first_alarm(Monitor("m", baseline, QUICK), drawn(horizon)) for _ in range(5)]
-    mean, stderr = mean_run_length(np.array(times), horizon)
-    assert stderr < 60
-    assert abs(mean - 200) < 2 * stderr + 50
+    length, stderr = responses_per_alarm(np.array(times), 200)
+    assert stderr < 80
+    assert abs(length - 200) < 2 * stderr + 50
 
 
 def test_paths_that_fitted_nothing_run_as_long_as_expected():
@@ -145,8 +145,8 @@ def test_a_baseline_without_behaviour_has_no_line_for_it():
 def test_a_baseline_of_equal_answers_still_has_lines_that_other_answers_cross():
     """Nothing to simulate: vectors and behaviour that never moved have a line all the same."""
     rng = np.random.default_rng(7)
-    same = np.repeat(sphere(rng, 1, dimension=12), 100, axis=0)
-    baseline = baseline_of(samples_of(same, same, features=[row()] * 100))
+    same, asked = (np.repeat(sphere(rng, 1, dimension=12), 100, axis=0) for _ in range(2))
+    baseline = baseline_of(samples_of(asked, same, features=[row()] * 100))
     found, progress = calibration(baseline)
     assert progress == []
     assert {(line.detector, line.window) for line in found.lines} == LINES - {(ALIGNMENT, 25)}
@@ -156,9 +156,9 @@ def test_a_baseline_of_equal_answers_still_has_lines_that_other_answers_cross():
     assert mmd2(same, moved, bandwidth=baseline.responses.bandwidth) > found.threshold(MMD, 10, 10)
     policy = msgspec.structs.replace(QUICK, expected_run_length=200)
     monitor = Monitor("m", baseline.with_calibration(found), policy)
-    steady = samples_of(same[:30], same[:30], features=[row()] * 30)
+    steady = samples_of(asked[:30], same[:30], features=[row()] * 30)
     assert first_alarm(monitor, steady) == np.inf
-    refusing = samples_of(same[:10], same[:10], features=[row(refusal=True)] * 10)
+    refusing = samples_of(asked[:10], same[:10], features=[row(refusal=True)] * 10)
     assert first_alarm(monitor, refusing) <= 5
     assert monitor.report(0.0).detector.startswith(BEHAVIOUR)
 
@@ -175,6 +175,14 @@ def test_answers_that_have_nothing_to_do_with_their_prompts_have_no_alignment():
     samples = samples_of(sphere(rng, 100), sphere(rng, 100))
     found, _ = calibration(baseline_of(samples), fitting_paths=20)
     assert ALIGNMENT not in {line.detector for line in found.lines}
+
+
+def test_answers_that_repeat_their_prompts_have_no_residual():
+    """Nothing is left over but rounding, and it would alarm on any change of the prompts."""
+    rng = np.random.default_rng(15)
+    vectors = sphere(rng, 100)
+    found, _ = calibration(baseline_of(samples_of(vectors, vectors)), fitting_paths=20)
+    assert RESIDUAL not in {line.detector for line in found.lines}
 
 
 def test_three_samples_cannot_be_calibrated():
@@ -265,14 +273,23 @@ def test_the_centred_kernel_has_unit_mean_square_and_rows_that_vanish():
     assert centred.sum(axis=1) == pytest.approx(np.zeros(60), abs=1e-4)
 
 
-def test_mean_run_length_of_times_cut_off():
-    """Exponential times of mean 100, cut at 200: the tail that was not seen is put back."""
+def test_responses_per_alarm_of_exponential_times():
+    """Times of mean 100 that are known up to 50 are enough to tell it."""
     times = np.random.default_rng(10).exponential(100, 20_000)
-    times[times > 200] = np.inf
-    mean, stderr = mean_run_length(times, 200)
-    assert mean == pytest.approx(100, abs=4 * stderr)
+    times[times > 50] = np.inf
+    length, stderr = responses_per_alarm(times, 50)
+    assert length == pytest.approx(100, abs=4 * stderr)
     assert stderr < 2
 
 
-def test_a_run_length_without_an_alarm_is_infinite():
-    assert mean_run_length(np.full(5, np.inf), 200) == (np.inf, np.inf)
+def test_lucky_baselines_do_not_make_up_for_frequent_alarms():
+    """Half of the baselines at 50 responses per alarm and half at 950: an alarm in 95, though the mean time is 500."""
+    rng = np.random.default_rng(11)
+    times = np.concatenate([rng.exponential(50, 20_000), rng.exponential(950, 20_000)])
+    length, _ = responses_per_alarm(times, 5)
+    assert length == pytest.approx(95, rel=0.1)
+
+
+def test_without_an_alarm_the_length_is_infinite_and_with_all_it_is_finite():
+    assert responses_per_alarm(np.full(5, np.inf), 200) == (np.inf, np.inf)
+    assert 0 < responses_per_alarm(np.ones(5), 200)[0] < 200

@@ -207,7 +207,7 @@ def test_a_baseline_of_two_is_accepted_and_of_one_refused():
 
 def test_a_small_baseline_is_judged_once_per_completed_window():
     """40 answers: windows of 10 and 20. The severity can change at every tenth sample and at no other."""
-    monitor = Monitor("m", plain(40), QUICK)
+    monitor = Monitor("m", plain(40), msgspec.structs.replace(QUICK, windows=(10, 20)))
     changes = feed(monitor, vectors_of(np.random.default_rng(7), (30, 0.0), (30, 6.0)))
     assert {place + 1 for place, changed in enumerate(changes) if changed} <= {10, 20, 30, 40, 50, 60}
     report = monitor.report(0.0)
@@ -230,7 +230,7 @@ def test_provisional_false_alarms_stay_at_one_in_a_thousand_windows():
     rng = np.random.default_rng(9)
     tested = alarms = 0
     for seed in range(30):
-        monitor = Monitor("m", plain(40, seed=100 + seed), QUICK)
+        monitor = Monitor("m", plain(40, seed=100 + seed), msgspec.structs.replace(QUICK, windows=(10, 20)))
         for _ in range(10):
             feed(monitor, traffic(rng, 10))
             for detector in monitor.report(0.0).detectors:

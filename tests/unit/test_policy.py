@@ -10,22 +10,22 @@ LOW, MEDIUM, HIGH, CRITICAL = Severity
     ("n", "sizes"),
     [
         (2, (4,)),
-        (8, (4,)),
-        (10, (4, 5)),
-        (40, (10, 20)),
-        (100, (25, 50)),
-        (200, (50, 100)),
+        (8, (4, 6)),
+        (10, (4, 8)),
+        (40, (10, 32)),
+        (100, (25, 80)),
+        (200, (50, 160)),
         (400, (50, 200)),
         (9_000, (50, 200)),
     ],
 )
-def test_the_short_window_is_at_most_a_quarter_of_the_baseline_and_longer_ones_a_half(n, sizes):
+def test_the_short_window_is_at_most_a_quarter_of_the_baseline_and_longer_ones_four_fifths(n, sizes):
     """Equal ones are merged, and four is the least."""
     assert Policy().window_sizes(n) == sizes
 
 
 def test_windows_of_a_policy_come_in_any_order_and_number():
-    assert Policy(windows=(300, 20, 100)).window_sizes(150) == (20, 75)
+    assert Policy(windows=(300, 20, 100)).window_sizes(150) == (20, 100, 120)
     assert Policy(windows=(300, 20, 100)).window_sizes(2_000) == (20, 100, 300)
     assert Policy(windows=(60,)).window_sizes(100) == (25,)
 
