@@ -121,7 +121,7 @@ class Alteration(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the baseline's exchanges with the new value."""
     window_share: float
     at: float | None = None
-    """Unix seconds of the first window exchange with the new value."""
+    """Unix seconds of the oldest exchange in the window with the new value."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +138,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     mmd2: float | None
     detectors: tuple[DetectorScore, ...] = ()
     attribution: Attribution | None = None
+    """None while the severity is LOW and nobody asked."""
     changed_at: ChangePoint | None = None
     witness_total: float | None = None
     """mean phi + mean psi of the largest window: the MMD^2 that topics and witnesses add up to."""

@@ -13,7 +13,8 @@ _LONGEST_JSON = 200_000
 _FENCE = ("```", "~~~")
 _LIST_LINE = re.compile(r"(?:[-*+\u2022\u2013]|\d{1,3}[.)])\s")
 _MARKED_LINE = re.compile(r"#{1,6} |> |\||(?:---|\*\*\*|___)$|.*?(?:\*\*\S|__\S|`|\]\()")
-_JSON_BLOCK = re.compile(r"```json\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+_JSON_BLOCK = re.compile(r"```json[^\S\n]*\n", re.IGNORECASE)
+"""Where the block begins; its end is searched for plainly, since endless blank lines are how JSON modes fail."""
 _ASKS_JSON = re.compile(
     r"\b(?:respond|reply|answer|output|format(?:ted)?|response|provide|give)\b[^.\n]{0,60}?\b(?:in|as|with|only|valid|be)\b"
     r"[^.\n]{0,25}?\bjson\b|\b(?:only|valid|strict) json\b|\bjson (?:only|and nothing)\b",
@@ -79,8 +80,10 @@ def holds_json(text: str) -> bool:
     """Whether a text is a JSON object or array, or has one in a block marked json."""
     if is_json(text):
         return True
-    block = _JSON_BLOCK.search(text[:_LONGEST_JSON])
-    return block is not None and is_json(block[1])
+    text = text[:_LONGEST_JSON]
+    block = _JSON_BLOCK.search(text)
+    end = text.find("```", block.end()) if block else -1
+    return block is not None and end >= 0 and is_json(text[block.end() : end])
 
 
 def asks_for_json(system: str, prompt: str) -> bool:

@@ -239,8 +239,11 @@ class Monitor:
             return self.policy.provisional_from - len(self.baseline), "baseline"
         smallest = self._sizes[0]
         if self._calibration is None:
+            if smallest in self._completed:
+                return 1, "sessions"
             return smallest - self.detectors.observed % smallest, "window"
-        return self._minimum[smallest] - self.detectors.samples(smallest), "window"
+        wanting = self._minimum[smallest] - self.detectors.samples(smallest)
+        return (wanting, "window") if wanting > 0 else (1, "sessions")
 
     def _message(self, missing: int, missing_from: str, worst: DetectorScore) -> str:
         if missing_from:

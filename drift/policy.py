@@ -46,7 +46,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     recent: int = 1_000
     """Samples since the baseline in which the beginning of a change is looked for: the scan is quadratic in them."""
     explain_every: int = 50
-    """Samples between two looks at the evidence: a look costs as much as embedding ten answers."""
+    """Samples between two looks at the evidence: a look costs as much as embedding ten to twenty answers."""
     witnesses: int = 20
     """How many samples, or pairs, a person is shown."""
 

@@ -140,5 +140,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     missing: int
     """How many more samples are needed before there is a severity; 0 when there is one."""
     missing_from: str
-    """"baseline" or "window" when something is missing, else ""."""
+    """"baseline", "window" or "sessions" when something is missing, else ""."""
     message: str

@@ -47,6 +47,8 @@ def moved_sentence(moved: Moved) -> str:
 
 def missing_sentence(missing: int, missing_from: str) -> str:
     """How many samples are wanting, and of what."""
+    if missing_from == "sessions":
+        return "These answers come from too few users or conversations to judge: send those of others."
     answers = "answer" if missing == 1 else "answers"
     if missing_from == "baseline":
         return f"The baseline is {missing} {answers} short of a severity: make a new one from more traffic."

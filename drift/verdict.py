@@ -106,7 +106,7 @@ def attribute(
             effective = float(pairs.baseline_samples), float(pairs.window_samples)
         else:
             results["responses"] = unconditional(baseline_responses, window_responses)
-        if not paired and _echoes(baseline_prompts, baseline_responses):
+        if not paired and _echoes(baseline_prompts, baseline_responses) and _echoes(window_prompts, window_responses):
             # Prompts decide the answers wholly, and what they leave over is rounding.
             results["conditional"], effective = (0.0, 1.0), (float(n), float(m))
         elif not paired:

@@ -174,7 +174,7 @@ def _found(evidence: list[tuple[str, Evidence | None]]) -> Iterator[Metric]:
     """What the evidence of each monitor says."""
     p_values = GaugeMetricFamily(
         "driftium_drift_p_value",
-        "Tests of prompts, responses, and responses given prompts (conditional), when last looked at.",
+        "Unadjusted p of prompts, responses, and responses given prompts (conditional), when last tested.",
         labels=["monitor", "test"],
     )
     effects = GaugeMetricFamily(

@@ -81,7 +81,8 @@ class Commands:
         answer: dict[str, Any] = {"monitor": asked["monitor"]}
         changes = Changes()
         if population and population.monitor and population.row.observed:
-            report = self._scorer.report(population, changes, look=True)
+            # Asked again without anything new it would find the same.
+            report = self._scorer.report(population, changes, look=not population.asked_for)
             answer = {"monitor": population.name, "p_value": None}
             # Too few samples or sessions to test: the report's message says what is missing.
             with suppress(TooFewSamples):

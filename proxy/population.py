@@ -102,7 +102,14 @@ class Population:
         self.unreported = False
         return self.monitor.report(at)
 
-    def explain(self, report: Report, recent: Sequence[Sample]) -> Evidence:
+    @property
+    def asked_for(self) -> bool:
+        """Whether the evidence is of the last sample and holds a verdict."""
+        seen, monitor = self.evidence, self.monitor
+        now = monitor.detectors.observed if monitor else -1
+        return seen is not None and seen.attribution is not None and self.explained_at == now
+
+    def explain(self, report: Report, recent: Sequence[Sample], *, asked: bool) -> Evidence:
         """The evidence for a report just made. recent: the samples since the baseline, as far back as they are kept."""
         assert self.monitor
         assert self.baseline
@@ -117,6 +124,7 @@ class Population:
             recent=recent,
             topics=self._topics,
             texts={name: text.prompt for name, text in self.texts.items()} if kept else None,
+            asked=asked,
             # Seeded by what is looked at: asked again it says the same.
             rng=np.random.default_rng([crc32(self.baseline.id.encode()), report.observed]),
         )

@@ -50,14 +50,15 @@ class Probe:
         """A model replaced under its name keeps the name and changes its digest. Only Ollama tells it."""
         try:
             status, body = await self._get(b"/api/tags")
-            found = {str(model["name"]): str(model["digest"]) for model in msgspec.json.decode(body)["models"]}
         except (httpx.TransportError, TimeoutError):
             return
+        try:
+            found = {str(model["name"]): str(model["digest"]) for model in msgspec.json.decode(body)["models"]}
         except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
-            self._is_ollama = False
+            # A server in trouble answers anything; one without the route says 404.
+            self._is_ollama = status != 404
             return
-        self._is_ollama = status == 200
-        if self._is_ollama and found != self.digests:
+        if status == 200 and found != self.digests:
             # While the history cannot be written they are told again with the next round.
             with contextlib.suppress(SQLAlchemyError):
                 await self._tell(found)

@@ -59,6 +59,7 @@ class Scorer:
         self._populations = populations
         self._ring = settings.drift.recent_samples
         self.cursor = history.cursor()
+        """The log's sequence number up to which everything is committed."""
         if exchange_log.head() < self.cursor:
             log.warning("the exchange log is a new one; it is read from its beginning")
             self.cursor = 0
@@ -66,7 +67,6 @@ class Scorer:
         if not settings.privacy.store_text:
             # The last worker may have been killed between a commit and the erasure that follows it.
             exchange_log.erase_up_to(self.cursor)
-        """The log's sequence number up to which everything is committed."""
         self._speed = Speed()
         self._share = 1.0
         self._planned = 0
@@ -213,7 +213,7 @@ class Scorer:
         report = population.report(time.time())
         changes.reports.append(report)
         if look or self._wanted(population, report):
-            self._explain(population, report, changes)
+            self._explain(population, report, changes, asked=look)
         told = {
             "monitor": report.monitor,
             "timestamp": iso(report.at),
@@ -230,14 +230,21 @@ class Scorer:
     def _wanted(self, population: Population, report: Report) -> bool:
         """Evidence is looked for at each change of the severity, and when enough samples have come since."""
         seen = population.evidence
-        if seen is None or seen.severity != report.severity:
+        if seen is not None and seen.severity != report.severity:
+            return True
+        if seen is None and not population.explained_at:
             return report.window_samples > 1
         return report.observed - population.explained_at >= self._populations.policy.explain_every
 
-    def _explain(self, population: Population, report: Report, changes: Changes) -> None:
+    def _explain(self, population: Population, report: Report, changes: Changes, *, asked: bool) -> None:
         """What moved, since when, and whose doing it is: a second or so."""
-        recent = self._populations.recent(population)
-        evidence = population.explain(report, recent)
+        try:
+            evidence = population.explain(report, self._populations.recent(population), asked=asked)
+        except Exception:
+            # Scores must not wait for an explanation: raised further it would end each worker at this batch.
+            log.exception("no evidence could be made", monitor=population.name)
+            population.explained_at = report.observed
+            return
         changes.evidence.append(evidence)
         changes.witnesses[population.name] = population.pairs(evidence)
         verdict = evidence.attribution.verdict if evidence.attribution else None

@@ -177,7 +177,7 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
         alignment=report.alignment if report else None,
         alignment_ratio=report.alignment_ratio if report else None,
         detector=report.detector if report else None,
-        verdict=attribution.verdict if attribution else None,
+        verdict=attribution.verdict if attribution else _untested(report),
         verdict_message=attribution.message if attribution else None,
         tests=attribution.tests if attribution else (),
         effective_baseline=attribution.effective_baseline if attribution else None,
@@ -196,6 +196,13 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
         lag_exchanges=waiting,
         lag_seconds=lag,
     )
+
+
+def _untested(report: Report | None) -> Verdict | None:
+    """What can be said without the tests, which are made above LOW or on demand (fresh)."""
+    if report is None:
+        return None
+    return Verdict.NO_CHANGE if report.severity is Severity.LOW else Verdict.INSUFFICIENT_DATA
 
 
 def _measured(run_length: RunLength | None) -> RunLength | None:

@@ -223,13 +223,11 @@ def responses_per_alarm(times: Doubles, span: float) -> tuple[float, float]:
 
     times holds each path's first alarm, infinite where there was none. An alarm at a rate r is wanting in a share
     exp(-r span) of the paths. Not the mean time to the first alarm: some baselines are lucky and run for long, and
-    their length would make up for the frequent alarms of the others. Infinite when none alarmed.
+    their length would make up for the frequent alarms of the others. When all paths
+    alarmed, or none, half a path is counted otherwise: the figure is a bound then.
     """
-    alarmed = float((times <= span).mean())
-    if alarmed == 0:
-        return float("inf"), float("inf")
-    # All of them: at least as many as would leave half a path.
-    share = min(alarmed, 1 - 0.5 / len(times))
+    half = 0.5 / len(times)
+    share = float(np.clip((times <= span).mean(), half, 1 - half))
     length = span / -float(np.log1p(-share))
     return length, length**2 / span * (share / (1 - share) / len(times)) ** 0.5
 

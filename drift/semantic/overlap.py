@@ -84,6 +84,10 @@ def logistic(design: Doubles, labels: NDArray[np.bool_], penalty: float, start: 
     return coefficients
 
 
+_SAME = 1e-5
+"""Rounding of a squared distance between unit vectors in float32."""
+
+
 def supported(prompts: Doubles, labels: NDArray[np.bool_], expected: float = VERDICT.neighbours) -> NDArray[np.bool_]:
     """Which samples have a neighbour of the other side, shape (N,), among as many as hold `expected` if mixed.
 
@@ -100,8 +104,9 @@ def supported(prompts: Doubles, labels: NDArray[np.bool_], expected: float = VER
     for side in (True, False):
         own = labels == side
         count = min(len(labels) - 2, int(np.ceil(expected / (~own).mean())))
-        nearest = np.argpartition(distances[own], count, axis=1)[:, :count]
-        kept[own] = (labels[nearest] != side).any(axis=1)
+        reach = np.partition(distances[own], count - 1, axis=1)[:, count - 1]
+        # Not who is among them: equally near samples, such as repeated prompts, count alike.
+        kept[own] = distances[own][:, ~own].min(axis=1) <= reach + _SAME
     return kept
 
 

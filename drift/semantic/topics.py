@@ -78,7 +78,8 @@ def fit_topics(
     cosines = prompts @ prompts.T
     np.fill_diagonal(cosines, -1)
     nearest = cosines.max(axis=1)
-    reach = float(np.quantile(nearest, 1 - near_level))
+    # Repeated prompts have a cosine of 1 but for rounding, and are as near as can be.
+    reach = min(float(np.quantile(nearest, 1 - near_level)), 1.0) - 1e-4
     return TopicModel(
         centroids=centroids,
         prompts=prompts,

@@ -13,7 +13,7 @@ from drift.semantic.mmd import Doubles
 
 _READ = 2_000
 """Characters of a text that are read: the encoder sees no more of it either (256 tokens)."""
-_PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{([^{}\n]{1,100})\}\}")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 """Kana and Han are written without spaces between words."""
 

@@ -16,7 +16,7 @@ from proxy.stores.history import BaselineRow, History, MonitorRow, Pair, SampleR
 KEEP_EVENTS = 1_000
 KEEP_ANNOTATIONS = 10_000
 KEEP_EVIDENCE = 100
-"""Of each monitor, some 30 kB each: the looks at its last drifts."""
+"""Of each monitor, some 30 kB each: the last looks at it."""
 KEEP_QUESTIONS_SECONDS = 60.0
 """Nobody waits that long for a fresh score; a baseline that was asked for is made however late."""
 KEEP_ANSWERS_SECONDS = 3_600.0

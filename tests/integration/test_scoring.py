@@ -277,13 +277,13 @@ def test_a_baseline_made_active_again_starts_anew_over_restarts_too(bench: Bench
 def test_weights_replaced_under_a_name_are_marked_and_become_evidence(bench: Bench):
     """Ollama keeps a model's name when its weights are replaced; the digest tells."""
     bench.ask("digests", digests={"m:latest": "a" * 64})
-    for _ in range(4):
+    for _ in range(8):
         bench.add()
     bench.score()
     bench.ask("baseline")
     bench.ask("digests", digests={"m:latest": "b" * 64})
     bench.restart()
-    for _ in range(3):
+    for _ in range(8):
         bench.add()
     bench.score()
     bench.ask("score")

@@ -1,4 +1,5 @@
 import numpy as np
+from scipy.stats import binomtest
 
 from drift.alterations import UNSET, alterations
 from tests.unit.samples import samples_of
@@ -33,7 +34,7 @@ def test_a_few_requests_with_another_value_are_no_alteration():
     """Less than a tenth of the window."""
     before, after = sided(models(*["a"] * 40)), sided(models(*["a"] * 28, "b", "b"))
     assert alterations(before, after) == ()
-    assert [one.after for one in alterations(before, after, least=0.05)] == ["b"]
+    assert [one.after for one in alterations(before, after, least=0.05, level=1.0)] == ["b"]
 
 
 def test_what_was_not_set_has_a_value_too():
@@ -55,9 +56,27 @@ def test_the_largest_gain_comes_first():
 
 def test_a_mix_that_shifts_names_what_lost_and_what_gained():
     """Of two models the commoner one takes the rest of the traffic: it replaced the other, and not itself."""
-    (found,) = alterations(sided(models(*["a"] * 6, *["b"] * 4)), sided(models(*["a"] * 10)))
+    (found,) = alterations(sided(models(*["a"] * 24, *["b"] * 16)), sided(models(*["a"] * 40)))
     assert (found.before, found.after) == ("b", "a")
     assert (found.baseline_share, found.window_share) == (0.6, 1.0)
+
+
+def test_chance_is_no_alteration():
+    """A setting that half of the requests have, on both sides: found in at most one window in twenty."""
+    rng = np.random.default_rng(1)
+
+    def mixed(count):
+        return sided(models(*np.where(rng.random(count) < 0.5, "a", "b").tolist()))
+
+    found = sum(bool(alterations(mixed(100), mixed(25))) for _ in range(200))
+    assert binomtest(found, 200, 0.05, alternative="greater").pvalue > 0.001
+
+
+def test_a_model_that_was_not_known_before_is_no_alteration():
+    """Nor are samples whose settings nobody recorded."""
+    after = sided(models(*["a"] * 20))
+    assert alterations(sided([{}] * 20), after) == ()
+    assert alterations(sided([{"top_p": "1"}] * 20), sided([{"top_p": "1", "digest": "d"}] * 20)) == ()
 
 
 def test_no_settings_no_alterations():

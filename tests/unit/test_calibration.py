@@ -290,6 +290,7 @@ def test_lucky_baselines_do_not_make_up_for_frequent_alarms():
     assert length == pytest.approx(95, rel=0.1)
 
 
-def test_without_an_alarm_the_length_is_infinite_and_with_all_it_is_finite():
-    assert responses_per_alarm(np.full(5, np.inf), 200) == (np.inf, np.inf)
+def test_without_an_alarm_or_with_all_the_length_is_a_bound():
+    """Half a path is counted otherwise: a length that is stored and read again is a number."""
+    assert 1_000 < responses_per_alarm(np.full(5, np.inf), 200)[0] < np.inf
     assert 0 < responses_per_alarm(np.ones(5), 200)[0] < 200

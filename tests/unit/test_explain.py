@@ -69,6 +69,7 @@ def explained(case):
         recent=recent,
         topics=topics,
         texts=texts,
+        asked=True,
         rng=np.random.default_rng(72),
     )
     return evidence, monitor, which
@@ -164,7 +165,14 @@ def test_pairs_name_the_exchanges_that_came_from_elsewhere():
     monitor = Monitor("m", baseline, POLICY)
     list(monitor.observe_all(recent))
     evidence = explain(
-        monitor, monitor.report(0.0), id="e", recent=recent, topics=topics, texts=None, rng=np.random.default_rng(0)
+        monitor,
+        monitor.report(0.0),
+        id="e",
+        recent=recent,
+        topics=topics,
+        texts=None,
+        asked=True,
+        rng=np.random.default_rng(0),
     )
     assert {pair.exchange_id for pair in evidence.pairs} == {f"x{place}" for place in range(70, 80)}
     assert evidence.features == ()
@@ -194,7 +202,14 @@ def test_a_window_too_small_for_anything_says_so(count):
     recent = samples_of(*matters(np.random.default_rng(75), count)[0])
     list(monitor.observe_all(recent))
     evidence = explain(
-        monitor, monitor.report(0.0), id="e", recent=recent, topics=topics, texts={}, rng=np.random.default_rng(0)
+        monitor,
+        monitor.report(0.0),
+        id="e",
+        recent=recent,
+        topics=topics,
+        texts={},
+        asked=True,
+        rng=np.random.default_rng(0),
     )
     assert any(note.startswith("witnesses: ") for note in evidence.notes)
     assert (evidence.witness_total, evidence.pairs, evidence.topics, evidence.changed_at) == (None, (), None, None)
@@ -211,7 +226,14 @@ def test_a_baseline_too_small_for_topics_has_none():
     monitor = Monitor("m", baseline, POLICY)
     list(monitor.observe_all(recent))
     evidence = explain(
-        monitor, monitor.report(0.0), id="e", recent=recent, topics=None, texts=None, rng=np.random.default_rng(0)
+        monitor,
+        monitor.report(0.0),
+        id="e",
+        recent=recent,
+        topics=None,
+        texts=None,
+        asked=True,
+        rng=np.random.default_rng(0),
     )
     assert evidence.topics is None
     assert evidence.witness_total is not None
@@ -229,6 +251,13 @@ def test_sessions_are_left_out_of_the_witnesses_as_they_are_of_the_statistic(tal
     monitor = Monitor("m", baseline, POLICY)
     list(monitor.observe_all(recent))
     evidence = explain(
-        monitor, monitor.report(0.0), id="e", recent=recent, topics=None, texts=None, rng=np.random.default_rng(0)
+        monitor,
+        monitor.report(0.0),
+        id="e",
+        recent=recent,
+        topics=None,
+        texts=None,
+        asked=True,
+        rng=np.random.default_rng(0),
     )
     assert evidence.witness_total == pytest.approx(monitor.detectors.statistic("mmd", 80), abs=1e-7)
