@@ -115,8 +115,8 @@ class Population:
         assert self.baseline
         kept = any(text.prompt for text in self.baseline_texts.values())
         if self._topics is None:
-            asked = [self.baseline_texts[one].prompt for one in self.baseline.exchange_ids] if kept else None
-            self._topics = baseline_topics(self.baseline, asked)
+            prompts = [self.baseline_texts[one].prompt for one in self.baseline.exchange_ids] if kept else None
+            self._topics = baseline_topics(self.baseline, prompts)
         self.evidence = explain(
             self.monitor,
             report,

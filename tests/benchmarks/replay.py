@@ -13,6 +13,7 @@ import random
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import DATA, Driftium, wait_until
 from tests.scripted import Upstream, replay
@@ -65,25 +66,33 @@ def tell(
 
     def row(what: str, count: int) -> None:
         view = proxy.get("/drift", fresh=True)
-        figures = " | ".join(f"{view[name]:.4f}" for name in ("mmd_score", "threshold", "centroid_score"))
+        figures = " | ".join([*(f"{view[name]:.4f}" for name in ("mmd_score", "threshold")), view["detector"]])
         print(
-            f"| {what} | {count} | {figures} | {view['ratio']:.2f} | {view['health_index']:.0f} | {view['severity']} |"
+            f"| {what} | {count} | {figures} | {view['ratio']:.2f} | {view['health_index']:.0f} | {view['severity']} "
+            f"| {view['verdict']} |"
         )
 
     proxy.wait_for_worker()
     send(medicine[: asked.baseline])
-    made = proxy.client.post("/baseline").json()
+    proxy.client.post("/baseline").raise_for_status()
     began = time.monotonic()
-    wait_until(lambda: proxy.get("/baseline")["baselines"][0]["calibration"], seconds=1200, what="calibrated")
-    length = proxy.get("/baseline")["baselines"][0]["calibration"]["run_length"]
+
+    def calibrated() -> dict[str, Any] | None:
+        rows = proxy.get("/baseline")["baselines"]
+        return rows[0] if rows and rows[0]["calibration"] else None
+
+    made = wait_until(calibrated, seconds=1200, what="calibrated")
+    length = made["calibration"]["run_length"]
     print(
-        f"baseline: {made['baseline_size']} answers of MedQuAD, "
+        f"baseline: {made['size']} answers of MedQuAD, "
         f"thresholds calibrated in {time.monotonic() - began:.0f} s: "
         f"a false alarm in {length['expected']:,} answers asked for, "
         f"{length['realised']:,.0f} +- {length['realised_stderr']:,.0f} realised\n"
     )
-    print("| answers since the baseline | | MMD² | alarm line | centroid distance | ratio | health | severity |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| answers since the baseline | | MMD² | its line | worst detector | ratio | health | severity | verdict |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     same = medicine[asked.baseline : asked.baseline + asked.same]
     for i in range(0, len(same), 100):
         send(same[i : i + 100])
@@ -92,6 +101,11 @@ def tell(
     for i in range(0, len(other), STEP):
         send(other[i : i + STEP])
         row("another topic", i + len(other[i : i + STEP]))
+    begun = proxy.get("/drift")["changed_at"]
+    print(
+        f"\nsince: {begun['samples_ago']} answers ago, {begun['level']:.0%} interval {begun['samples_ago_least']} to "
+        f"{begun['samples_ago_most']}; truly {len(other)}"
+    )
 
 
 if __name__ == "__main__":
