@@ -130,8 +130,8 @@ def calibrate(
     """Find the factors at which any of the detectors raises a false alarm once in expected_run_length responses.
 
     windows ascend, and each is scored from its minimum_samples (>= 2) on. Each detector alone is given the same run
-    length, chosen so that together they have the expected one. Yields the share of the work done, in 0..1, about
-    every 50 ms, so that a worker can go on with other things; returns the Calibration. The same rng gives the same
+    length, chosen so that together they have the expected one. Yields the share of the work done, in 0..1, every
+    50 to 250 ms, so that a worker can go on with other things; returns the Calibration. The same rng gives the same
     result. Raises ValueError for fewer than 4 samples.
     """
     n = len(sources.responses)
