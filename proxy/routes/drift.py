@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 from msgspec import Meta
 
 from drift.features import Behaviour
@@ -141,8 +141,8 @@ def drift_history(
     context: Context,
     monitor: MonitorName = None,
     limit: Limit = 20,
-    start: Annotated[datetime | None, Parameter(query="from", description="UTC, ISO 8601")] = None,
-    end: Annotated[datetime | None, Parameter(query="to", description="UTC, ISO 8601")] = None,
+    start: Annotated[datetime | None, QueryParameter(name="from", description="UTC, ISO 8601")] = None,
+    end: Annotated[datetime | None, QueryParameter(name="to", description="UTC, ISO 8601")] = None,
     cursor: Annotated[int | None, Parameter(ge=1, le=MAX_INTEGER)] = None,
 ) -> HistoryView:
     """Reports, newest first, with what happened to the baseline and the model meanwhile."""

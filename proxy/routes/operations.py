@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -62,7 +62,7 @@ def monitors(context: Context) -> Monitors:
 @get("/events", tags=["operations"])
 async def events(
     context: Context,
-    last_event_id: Annotated[str | None, Parameter(header="Last-Event-ID")] = None,
+    last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
 ) -> ServerSentEvent:
     """Server-sent events: score, baseline, worker. A client that comes back with Last-Event-ID misses nothing kept."""
     known = last_event_id and last_event_id.isdecimal() and len(last_event_id) <= MAX_EVENT_DIGITS

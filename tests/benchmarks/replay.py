@@ -89,9 +89,7 @@ def tell(
         f"a false alarm in {length['expected']:,} answers asked for, "
         f"{length['realised']:,.0f} +- {length['realised_stderr']:,.0f} realised\n"
     )
-    print(
-        "| answers since the baseline | | MMD² | its line | worst detector | ratio | health | severity | verdict |"
-    )
+    print("| answers since the baseline | | MMD² | its line | worst detector | ratio | health | severity | verdict |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     same = medicine[asked.baseline : asked.baseline + asked.same]
     for i in range(0, len(same), 100):
