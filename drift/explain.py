@@ -67,7 +67,7 @@ def explain(
     prompts = np.array([sample.prompt for sample in window], dtype=np.float32).reshape(-1, baseline.prompts.shape[1])
     attribution = None
     if drifted or asked:
-        attribution = _attribution(baseline, window, policy.largest_session, rng)
+        attribution = _attribution(monitor, window, rng)
         if drifted and changed and attribution.verdict is Verdict.NO_CHANGE:
             attribution = _too_soon(attribution, changed.samples_ago)
     return Evidence(
@@ -92,12 +92,10 @@ def explain(
     )
 
 
-def _attribution(
-    baseline: Baseline, window: Sequence[Sample], largest_session: float, rng: np.random.Generator
-) -> Attribution:
-    """Users or model, from these samples of the window."""
+def _attribution(monitor: Monitor, window: Sequence[Sample], rng: np.random.Generator) -> Attribution:
+    """Users or model, from the largest window."""
+    baseline = monitor.baseline
     shape = (-1, baseline.prompts.shape[1])
-    names = [sample.session if baseline.uses_sessions else None for sample in window]
     return attribute(
         baseline.prompts,
         baseline.responses.vectors,
@@ -107,7 +105,7 @@ def _attribution(
         baseline_features=_numbers(baseline.samples),
         window_features=_numbers(window),
         baseline_sessions=baseline.codes,
-        window_sessions=session_codes(names, largest_share=largest_session),
+        window_sessions=monitor.detectors.responses.sessions(monitor.window_sizes[-1]),
     )
 
 

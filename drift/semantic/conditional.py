@@ -18,6 +18,7 @@ from drift.policy import VERDICT
 from drift.samples import Codes
 from drift.semantic.mmd import Doubles, Floats, demand_pairs, median_distance, rbf
 from drift.semantic.overlap import effective_sizes, propensity, supported
+from drift.semantic.permutation import session_numbers
 from drift.semantic.residual import fit_ridge
 
 _SMALLEST_SPREAD = 1e-6
@@ -73,7 +74,7 @@ def conditional_test(
     side = np.repeat([False, True], [len(baseline_responses), len(window_responses)])
     prompts = principal_components(np.concatenate([baseline_prompts, window_prompts]), components)
     responses = principal_components(np.concatenate([baseline_responses, window_responses]), components)
-    sessions = _sessions(side, baseline_sessions, window_sessions)
+    sessions = session_numbers(baseline_sessions, window_sessions, len(baseline_responses), len(window_responses))
     # What is redrawn: a session, or its part on one side.
     _, first, units = np.unique(2 * sessions + side, return_index=True, return_inverse=True)
     unit_side, unit_prompts = side[first], _means(prompts, units)
@@ -166,16 +167,3 @@ def _means(prompts: Doubles, units: NDArray[np.intp]) -> Doubles:
     np.add.at(sums, units, prompts)
     means: Doubles = sums / np.bincount(units)[:, None]
     return means
-
-
-def _sessions(side: NDArray[np.bool_], baseline: Codes | None, window: Codes | None) -> NDArray[np.int64]:
-    """The sessions of both sides as small numbers, shape (n + m,), each negative code a session of its own."""
-    codes = np.full(len(side), -1)
-    if baseline is not None:
-        codes[~side] = baseline
-    if window is not None:
-        codes[side] = window
-    alone = codes < 0
-    numbers: NDArray[np.int64] = np.unique(codes, return_inverse=True)[1].astype(np.int64)
-    numbers[alone] = len(codes) + np.arange(alone.sum())
-    return numbers
