@@ -3,6 +3,7 @@
 import asyncio
 import select
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import cast
 
 import httptools
@@ -37,6 +38,8 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._transport: asyncio.Transport | None = None
         self._head_only = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._news = select.poll()
         self.sending: asyncio.Future[None] | None = None
         self.idle_since = 0.0
 
@@ -45,6 +48,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are no subclass
         self._loop = asyncio.get_running_loop()
+        self._news.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._opened.add(self)
         self.parts: list[bytes] = []
         self.error: httpx.TransportError | None = None
@@ -78,6 +82,7 @@ class Connection(asyncio.Protocol):
                 self.error = httpx.RemoteProtocolError(f"the upstream's answer is not HTTP: {error}")
             self.abort()
         if self._buffered > HIGH_WATER and self._transport and not self.ended:
+            self._paused = True
             self._transport.pause_reading()
         self._wake()
 
@@ -135,18 +140,17 @@ class Connection(asyncio.Protocol):
     @property
     def readable(self) -> bool:
         """Whether the socket has news that the loop has not yet seen: bytes, or its end."""
-        if self._transport is None:
-            return False
-        poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return self._transport is not None and bool(self._news.poll(0))
 
-    def start(self, head: bytes, *, head_only: bool) -> None:
+    def start(self, head: bytes, *, head_only: bool, chunk_seconds: float) -> None:
+        """Send the head of a request. `chunk_seconds` is how long its answer may pause once it has begun."""
         self._parser = httptools.HttpResponseParser(self)
+        self._waiting_since, self._paused = 0.0, False
         self.headers, self.parts, self._buffered = [], [], 0
         self.status, self.reason, self.error, self.sending = 0, b"", None, None
         self.ended = self._keep = self._until_eof = False
         self._head_only = head_only
+        self._chunk_seconds = chunk_seconds
         self._write(head)
 
     def _write(self, data: bytes) -> None:
@@ -154,12 +158,12 @@ class Connection(asyncio.Protocol):
             raise httpx.WriteError("the upstream closed the connection")
         self._transport.write(data)
 
-    def send(self, body: httpx.AsyncByteStream, *, chunked: bool) -> None:
+    def send(self, body: AsyncIterator[bytes], *, chunked: bool) -> None:
         """Send the body while the answer is awaited: the upstream may answer before it has read all."""
         self.sending = asyncio.ensure_future(self._send(body, chunked))
         self.sending.add_done_callback(self._wake)
 
-    async def _send(self, body: httpx.AsyncByteStream, chunked: bool) -> None:
+    async def _send(self, body: AsyncIterator[bytes], chunked: bool) -> None:
         async for part in body:
             if self.readable:
                 # An answer before the end of the upload: read it first, a failed write would discard it.
@@ -178,7 +182,7 @@ class Connection(asyncio.Protocol):
                 self._raise_error()
                 await self._wait()
         finally:
-            self._timer.cancel()
+            self._stop_timer()
 
     def _expect_head(self, seconds: float) -> None:
         # The upstream's time runs from the last part that it took: a client may be long about its upload.
@@ -188,23 +192,39 @@ class Connection(asyncio.Protocol):
         else:
             self._expire(f"no answer within {seconds:g} s")
 
-    async def read(self, seconds: float) -> bytes:
+    async def read(self) -> bytes:
         """The bytes that have come since the last call; b"" at the end of the answer."""
         if not (self.parts or self.ended or self.error):
-            timer = self._loop.call_later(seconds, self._expire, f"the answer paused for more than {seconds:g} s")
-            try:
-                while not (self.parts or self.ended or self.error):
-                    await self._wait()
-            finally:
-                timer.cancel()
+            self._waiting_since = self._loop.time()
+            if self._timer is None:
+                self._expect_part()
+            while not (self.parts or self.ended or self.error):
+                await self._wait()
+        # The timer runs on: one for the whole answer costs less than one for each part.
+        self._waiting_since = 0.0
         if self.parts:
             data = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
             self.parts, self._buffered = [], 0
-            if self._transport and not self.ended:
+            if self._paused and self._transport:
+                self._paused = False
                 self._transport.resume_reading()
             return data
         self._raise_error()
         return b""
+
+    def _expect_part(self) -> None:
+        # While nobody waits for a part, it is the client that is slow.
+        since = self._waiting_since or self._loop.time()
+        left = since + self._chunk_seconds - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._expect_part)
+        else:
+            self._expire(f"the answer paused for more than {self._chunk_seconds:g} s")
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
 
     def _raise_error(self) -> None:
         if self.error:
@@ -234,7 +254,12 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def release(self) -> None:
-        """Give the connection back if its answer was read to the end, else close it."""
+        """Give the connection back if its answer was read to the end, else close it.
+
+        Once for each request: afterwards the connection may be another's. Synchronous, so that it
+        also runs where an await would be cancelled.
+        """
+        self._stop_timer()
         # After half a request the next one would be read as its other half.
         sent = self.sending is None or (self.sending.done() and not self._upload_failure())
         if self.ended and self._keep and sent and self.usable and not self._unsent:
@@ -249,6 +274,7 @@ class Connection(asyncio.Protocol):
         return self._transport.get_write_buffer_size() if self._transport else 0
 
     def abort(self) -> None:
+        self._stop_timer()
         if self.sending and not self.sending.cancel():
             self._upload_failure()  # looked at here, so that asyncio does not call it forgotten
         if self._transport:

@@ -6,10 +6,15 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from drift.records import Outcome
-from proxy.tape import Tape
+from proxy.tape import TAPPED, Tape
 
 REQUEST_SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 OVERHEAD_SECONDS = (0.0001, 0.0002, 0.0003, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 0.3, 1.0)
+
+EXEMPLAR_SECONDS = 1.0
+
+OTHER = "other"
+"""The endpoint's label of everything that is not tapped."""
 
 
 class LabelCap:
@@ -64,31 +69,56 @@ class Metrics:
             buckets=OVERHEAD_SECONDS,
             registry=registry,
         )
-        self._inflight = Gauge(
+        inflight = Gauge(
             "driftium_inflight_requests", "Requests that are being answered.", ["endpoint"], registry=registry
         )
+        # Counted without a lock or a look-up of labels, since it is the one count on the request path.
+        self._inflight = dict.fromkeys((*TAPPED.values(), OTHER), 0)
+        for name in self._inflight:
+            inflight.labels(name).set_function(lambda name=name: self._inflight[name])
+        self._series: dict[tuple[str, ...], _Series] = {}
 
     def started(self, tape: Tape) -> None:
-        self._inflight.labels(endpoint(tape)).inc()
+        self._inflight[tape.endpoint or OTHER] += 1
 
     def finished(self, tape: Tape) -> None:
-        self._inflight.labels(endpoint(tape)).dec()
+        self._inflight[tape.endpoint or OTHER] -= 1
 
     def observe(self, tape: Tape, model: str = "") -> None:
         """Count a finished exchange; `model` is what its request names, "" when that was not read."""
         successful = tape.outcome in (Outcome.COMPLETE, Outcome.CLIENT_CLOSED) and 200 <= tape.status < 300
         model = self._models.label(model, successful=successful)
         stream = "true" if tape.response_type.startswith(("text/event-stream", "application/x-ndjson")) else "false"
-        where = endpoint(tape)
-        exemplar = {"exchange_id": tape.id}
+        key = (tape.endpoint or OTHER, model, stream, str(tape.status), tape.outcome)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = self._look_up(*key)
+        # An exemplar costs as much as all the counting; one a second is as many as anybody looks at.
+        exemplar = {"exchange_id": tape.id} if tape.ended - series.exemplar_at >= EXEMPLAR_SECONDS else None
+        if exemplar:
+            series.exemplar_at = tape.ended
         total = tape.ended - tape.started
-        self._requests.labels(where, model, stream, str(tape.status), tape.outcome).inc(exemplar=exemplar)
-        self._duration.labels(where, model, stream).observe(total, exemplar=exemplar)
+        series.requests.inc(exemplar=exemplar)
+        series.duration.observe(total, exemplar=exemplar)
         if tape.first_chunk:
-            self._first_chunk.labels(model).observe(tape.first_chunk - tape.started, exemplar=exemplar)
-        self._overhead.labels(where).observe(max(0.0, total - tape.upstream_seconds), exemplar=exemplar)
+            series.first_chunk.observe(tape.first_chunk - tape.started, exemplar=exemplar)
+        series.overhead.observe(max(0.0, total - tape.upstream_seconds), exemplar=exemplar)
+
+    def _look_up(self, where: str, model: str, stream: str, status: str, outcome: str) -> "_Series":
+        return _Series(
+            self._requests.labels(where, model, stream, status, outcome),
+            self._duration.labels(where, model, stream),
+            self._first_chunk.labels(model),
+            self._overhead.labels(where),
+        )
 
 
-def endpoint(tape: Tape) -> str:
-    """The endpoint's label; everything that is not tapped is "other"."""
-    return tape.endpoint or "other"
+class _Series:
+    """The series that exchanges of one kind count in. Kept, since finding them costs more than counting."""
+
+    def __init__(self, requests: Counter, duration: Histogram, first_chunk: Histogram, overhead: Histogram):
+        self.requests = requests
+        self.duration = duration
+        self.first_chunk = first_chunk
+        self.overhead = overhead
+        self.exemplar_at = -EXEMPLAR_SECONDS

@@ -15,11 +15,15 @@ from litestar.types import Receive, Scope, Send
 
 from drift.records import Outcome
 from proxy.config import Settings
+from proxy.connection import Connection
 from proxy.metrics import Metrics
 from proxy.tap import Tap
 from proxy.tape import Tape
-from proxy.transport import Transport, Whole
+from proxy.transport import Transport
 from proxy.upstream import HOP_BY_HOP, Headers, answer_headers, failure, named_by_connection
+
+WATCH_AFTER_SECONDS = 0.05
+"""An exchange that lasts longer is watched for its client's leaving. Most of a fast model server's do not."""
 
 
 class Relay:
@@ -56,14 +60,14 @@ class Relay:
         finally:
             # Synchronous: the client may be gone, and an await before this could lose the tape.
             tape.ended = time.perf_counter()
-            if exchange.body:
-                exchange.body.close()
+            if exchange.connection:
+                exchange.connection.release()
             self._metrics.finished(tape)
             self._tap.offer(tape)
 
 
 class _Exchange:
-    """One request on its way. `body` is the upstream's answer, to be closed by whoever ends the exchange."""
+    """One request on its way. Whoever ends it releases `connection`, from which the answer is read."""
 
     def __init__(self, relay: Relay, scope: Any, receive: Receive, send: Send, tape: Tape):
         self._relay = relay
@@ -73,8 +77,8 @@ class _Exchange:
         self._tape = tape
         self._gone = False
         self._task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
-        self._body_done = asyncio.Event()
-        self.body: Any = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.connection: Connection | None = None
 
     async def run(self) -> None:
         tape, relay = self._tape, self._relay
@@ -97,20 +101,23 @@ class _Exchange:
             await self._too_large()
             return
         tape.sent(part)
-        more = first.get("more_body", False)
-        stream: httpx.AsyncByteStream = _Upload(self, part) if more else Whole(part)
-        if not more:
-            self._body_done.set()
-        watch = asyncio.ensure_future(self._watch())
+        if first.get("more_body", False):
+            body: bytes | AsyncIterator[bytes] = self._upload(part)
+            self._uploaded = asyncio.Event()
+        else:
+            body, self._uploaded = part, None
+        timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._start_watch)
         try:
-            await self._exchange(headers, stream)
+            await self._exchange(headers, body)
         except asyncio.CancelledError:
             tape.outcome = Outcome.CLIENT_CLOSED
             if not self._gone:
                 raise
             self._task.uncancel()
         finally:
-            watch.cancel()
+            timer.cancel()
+            if self._watcher:
+                self._watcher.cancel()
 
     def _request_headers(self) -> tuple[Headers, int]:
         """One pass: what goes on to the upstream, what the tape needs, and the declared length."""
@@ -140,17 +147,14 @@ class _Exchange:
             kept.append((b"x-request-id", tape.id.encode()))
         return kept, length
 
-    async def _exchange(self, headers: Headers, stream: httpx.AsyncByteStream) -> None:
-        tape, relay = self._tape, self._relay
+    async def _exchange(self, headers: Headers, body: bytes | AsyncIterator[bytes]) -> None:
+        tape, relay, scope, send = self._tape, self._relay, self._scope, self._send
         asked = time.perf_counter()
-        target = relay._prefix + self._scope["raw_path"]
-        if self._scope["query_string"]:
-            target += b"?" + self._scope["query_string"]
-        request = httpx.Request(
-            self._scope["method"], relay._base, headers=headers, stream=stream, extensions={"target": target}
-        )
+        target = relay._prefix + scope["raw_path"]
+        if scope["query_string"]:
+            target += b"?" + scope["query_string"]
         try:
-            response = await relay._transport.handle_async_request(request)
+            connection = self.connection = await relay._transport.ask(scope["method"], target, headers, body)
         except _TooLarge:
             await self._too_large()
             return
@@ -160,37 +164,42 @@ class _Exchange:
             await self._refuse(status, code, message)
             return
         tape.upstream_seconds = time.perf_counter() - asked
-        self.body = response.stream
-        raw = response.headers.raw
-        tape.status = response.status_code
-        for name, value in raw:
+        tape.status = connection.status
+        for name, value in connection.headers:
             low = name.lower()
             if low == b"content-type":
                 tape.response_type = value.decode("latin-1")
             elif low == b"content-encoding":
                 tape.response_encoding = value.decode("latin-1")
-        passed = answer_headers(raw, tape.status, tape.id)
-        await self._send({"type": "http.response.start", "status": tape.status, "headers": passed})
-        waiting_since = time.perf_counter()
+        passed = answer_headers(connection.headers, tape.status, tape.id)
+        await send({"type": "http.response.start", "status": tape.status, "headers": passed})
+        more = True
         try:
-            async for part in response.stream:  # type: ignore[union-attr]
-                tape.upstream_seconds += time.perf_counter() - waiting_since
-                tape.received(part)
-                await self._send({"type": "http.response.body", "body": part, "more_body": True})
+            while more:
                 waiting_since = time.perf_counter()
+                part = await connection.read()
+                tape.upstream_seconds += time.perf_counter() - waiting_since
+                # The last part, when it is known to be the last, ends the answer in one step.
+                more = bool(part) and not connection.ended
+                if part:
+                    tape.received(part)
+                await send({"type": "http.response.body", "body": part, "more_body": more})
         except httpx.TransportError as error:
             tape.outcome, tape.error = Outcome.UPSTREAM_ERROR, str(error)
             # The client's stream must break as the upstream's did: the server cuts off an application that raises.
             raise UpstreamBroke(str(error)) from None
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         if tape.status >= 400:
             tape.outcome = Outcome.HTTP_ERROR
         elif tape.too_large:
             tape.outcome = Outcome.TOO_LARGE
 
+    def _start_watch(self) -> None:
+        self._watcher = asyncio.ensure_future(self._watch())
+
     async def _watch(self) -> None:
         """End the exchange as soon as its client has left."""
-        await self._body_done.wait()
+        if self._uploaded:
+            await self._uploaded.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._leave()
@@ -199,7 +208,7 @@ class _Exchange:
         self._gone = True
         self._task.cancel()
 
-    async def upload(self, part: bytes) -> AsyncIterator[bytes]:
+    async def _upload(self, part: bytes) -> AsyncIterator[bytes]:
         """The rest of a request body, as it comes."""
         total, more = len(part), True
         try:
@@ -218,7 +227,8 @@ class _Exchange:
                 yield part
         finally:
             # From here on the watch alone reads what the client does.
-            self._body_done.set()
+            assert self._uploaded
+            self._uploaded.set()
 
     async def _too_large(self) -> None:
         limit = self._relay._max_request_bytes
@@ -264,11 +274,3 @@ def _climbs(path: bytes) -> bool:
     for encoded, plain in ((b"%2e", b"."), (b"%2f", b"/"), (b"%5c", b"/"), (b"\\", b"/")):
         path = path.replace(encoded, plain)
     return b".." in path.split(b"/")
-
-
-class _Upload(httpx.AsyncByteStream):
-    def __init__(self, exchange: _Exchange, first: bytes):
-        self._parts = exchange.upload(first)
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._parts

@@ -13,24 +13,18 @@ import httpx
 
 from proxy.connection import FRAMING, LAST_CHUNK, Connection, chunk
 
+Headers = list[tuple[bytes, bytes]]
+
 IDLE_SECONDS = 4.0
 """Below the five seconds after which common servers close a connection that nobody uses."""
 
 
-class Whole(httpx.AsyncByteStream):
-    """A request body that is already here, to be sent with the head in one write."""
-
-    def __init__(self, data: bytes):
-        self.data = data
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self.data
-
-
 class Transport(httpx.AsyncBaseTransport):
-    """Speaks to the one origin of `base`; `request.extensions["target"]` is the request target, sent as it is.
+    """Speaks to the one origin of `base`.
 
-    Raises httpx's errors: ConnectError, ConnectTimeout, ReadTimeout, RemoteProtocolError, WriteError.
+    The data plane calls `ask`; `handle_async_request` is the same for httpx's callers, whose objects cost as much
+    again as the request itself. Both raise httpx's errors: ConnectError, ConnectTimeout, ReadTimeout,
+    RemoteProtocolError, WriteError.
     """
 
     def __init__(self, base: httpx.URL, *, connect_seconds: float, first_byte_seconds: float, chunk_seconds: float):
@@ -43,32 +37,45 @@ class Transport(httpx.AsyncBaseTransport):
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        head = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), request.extensions["target"])]
+    async def ask(self, method: str, target: bytes, headers: Headers, body: bytes | AsyncIterator[bytes]) -> Connection:
+        """Send a request and wait for the head of its answer: `status`, `headers` and `reason` of the connection.
+
+        `target` is sent as it is, and so is the body, which is framed as the headers say. Then `read` gives the
+        answer's body until it is empty. Whoever asked must call `release`, wherever the reading ended.
+        """
+        head = [b"%b %b HTTP/1.1\r\n" % (method.encode("ascii"), target)]
         framed = b""
-        for name, value in request.headers.raw:
+        for name, value in headers:
             head.append(b"%b: %b\r\n" % (name, value))
             if name.lower() in FRAMING:
                 framed = name.lower()
         head.append(b"\r\n")
-        body = request.stream
         chunked = framed == b"transfer-encoding"
-        whole = isinstance(body, Whole)
-        if isinstance(body, Whole) and framed:
-            head.append(chunk(body.data) + LAST_CHUNK if chunked else body.data)
+        if isinstance(body, bytes) and framed:
+            # A body that is already here leaves with the head, in one write.
+            head.append(chunk(body) + LAST_CHUNK if chunked else body)
         connection = self._take() or await self._connect()
         try:
-            connection.start(b"".join(head), head_only=request.method == "HEAD")
-            if framed and not whole and isinstance(body, httpx.AsyncByteStream):
+            connection.start(b"".join(head), head_only=method == "HEAD", chunk_seconds=self._chunk_seconds)
+            if framed and not isinstance(body, bytes):
                 connection.send(body, chunked=chunked)
             await connection.wait_for_head(self._first_byte_seconds)
         except BaseException:
             connection.abort()
             raise
+        return connection
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """`ask` with httpx's types. `request.extensions["target"]` is the request target."""
+        stream = request.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        connection = await self.ask(
+            request.method, request.extensions["target"], request.headers.raw, stream.__aiter__()
+        )
         return httpx.Response(
             connection.status,
             headers=connection.headers,
-            stream=_Body(connection, self._chunk_seconds),
+            stream=_Body(connection),
             extensions={"reason_phrase": connection.reason, "http_version": b"HTTP/1.1"},
         )
 
@@ -103,20 +110,15 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, connection: Connection, chunk_seconds: float):
+    def __init__(self, connection: Connection):
         self._connection: Connection | None = connection
-        self._chunk_seconds = chunk_seconds
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         assert self._connection
-        while data := await self._connection.read(self._chunk_seconds):
+        while data := await self._connection.read():
             yield data
 
     async def aclose(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Synchronous, so that it also runs where an await would be cancelled."""
         if self._connection:
             self._connection.release()
             self._connection = None

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from proxy.connection import HIGH_WATER
-from proxy.transport import Transport, Whole
+from proxy.transport import Transport
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -56,14 +56,17 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def ask(transport: Transport, url: httpx.URL, body: httpx.AsyncByteStream | None = None, **headers: str) -> bytes:
+async def ask(transport: Transport, body: bytes | AsyncIterator[bytes] = b"", **headers: str) -> bytes:
     """The body of the answer; the connection is given back."""
-    request = httpx.Request("POST", url, headers=headers, stream=body or Whole(b""), extensions={"target": b"/v1/x"})
-    response = await transport.handle_async_request(request)
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    connection = await transport.ask("POST", b"/v1/x", pairs, body)
     try:
-        return b"".join([part async for part in response.stream])
+        parts = []
+        while part := await connection.read():
+            parts.append(part)
+        return b"".join(parts)
     finally:
-        await response.aclose()
+        connection.release()
 
 
 async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -86,9 +89,24 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 
 def test_requests_share_a_connection():
     async def test() -> None:
-        async with serving(answers) as (server, transport, url):
+        async with serving(answers) as (server, transport, _):
             for _ in range(50):
-                assert await ask(transport, url) == b"ok"
+                assert await ask(transport) == b"ok"
+            assert server.connections == 1
+
+    run(test)
+
+
+def test_httpx_may_call_it_too():
+    """A client of httpx's own gets status, headers, reason and body, and its connection serves the next request."""
+
+    async def test() -> None:
+        async with serving(answers) as (server, transport, url):
+            async with httpx.AsyncClient(transport=transport) as client:
+                for _ in range(3):
+                    response = await client.get(url, extensions={"target": b"/v1/models"})
+                    assert (response.status_code, response.reason_phrase, response.text) == (200, "OK", "ok")
+                    assert response.headers["content-length"] == "2"
             assert server.connections == 1
 
     run(test)
@@ -99,11 +117,11 @@ def test_idle_connections_are_closed_with_time(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("proxy.transport.IDLE_SECONDS", 0.1)
 
     async def test() -> None:
-        async with serving(answers) as (server, transport, url):
-            await asyncio.gather(*(ask(transport, url) for _ in range(20)))
+        async with serving(answers) as (server, transport, _):
+            await asyncio.gather(*(ask(transport) for _ in range(20)))
             assert server.open > 1
             await asyncio.sleep(0.15)
-            assert await ask(transport, url) == b"ok"
+            assert await ask(transport) == b"ok"
             await until(lambda: server.open == 1)
 
     run(test)
@@ -117,25 +135,20 @@ def test_a_connection_that_closed_unseen_is_not_taken():
         writer.write(OK)
 
     async def test() -> None:
-        async with serving(once) as (_, transport, url):
+        async with serving(once) as (_, transport, _):
             for _ in range(200):
-                assert await ask(transport, url) == b"ok"
+                assert await ask(transport) == b"ok"
 
     run(test)
 
 
-class Parts(httpx.AsyncByteStream):
+async def parts(*given: bytes | Exception) -> AsyncIterator[bytes]:
     """An upload in parts; an exception among them is raised."""
-
-    def __init__(self, *parts: bytes | Exception):
-        self._parts = parts
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for part in self._parts:
-            await asyncio.sleep(0)
-            if isinstance(part, Exception):
-                raise part
-            yield part
+    for part in given:
+        await asyncio.sleep(0)
+        if isinstance(part, Exception):
+            raise part
+        yield part
 
 
 def test_an_upload_that_fails_is_raised_and_ends_the_connection():
@@ -146,9 +159,9 @@ def test_an_upload_that_fails_is_raised_and_ends_the_connection():
         seen.append(await reader.read(-1))
 
     async def test() -> None:
-        async with serving(keeps) as (server, transport, url):
+        async with serving(keeps) as (server, transport, _):
             with pytest.raises(KeyError):
-                await ask(transport, url, Parts(b"half", b"", KeyError()), **{"transfer-encoding": "chunked"})
+                await ask(transport, parts(b"half", b"", KeyError()), **{"transfer-encoding": "chunked"})
             await until(lambda: server.open == 0)
         assert seen[0].endswith(b"\r\n\r\n4\r\nhalf\r\n")
 
@@ -159,10 +172,10 @@ def test_a_connection_with_half_a_request_is_not_used_again():
     """Although its answer came whole and early, the next request would be read as the rest of the first one's body."""
 
     async def test() -> None:
-        async with serving(answers) as (server, transport, url):
-            failing = Parts(b"half", *[b"more"] * 20, KeyError())
-            assert await ask(transport, url, failing, **{"transfer-encoding": "chunked"}) == b"ok"
-            assert await ask(transport, url) == b"ok"
+        async with serving(answers) as (server, transport, _):
+            failing = parts(b"half", *[b"more"] * 20, KeyError())
+            assert await ask(transport, failing, **{"transfer-encoding": "chunked"}) == b"ok"
+            assert await ask(transport) == b"ok"
             assert server.connections == 2
 
     run(test)
@@ -183,17 +196,18 @@ def test_reading_pauses_while_nobody_reads_the_answer():
             sent += 100_000
 
     async def test() -> None:
-        async with serving(pours) as (_, transport, url):
-            request = httpx.Request("POST", url, stream=Whole(b""), extensions={"target": b"/"})
-            response = await transport.handle_async_request(request)
+        async with serving(pours) as (_, transport, _):
+            connection = await transport.ask("POST", b"/", [], b"")
             before = -1
             while sent != before:
                 before = sent
                 await asyncio.sleep(0.1)
-            connection = response.stream._connection  # type: ignore[union-attr]
             assert connection._buffered <= HIGH_WATER + 256 * 1024
-            assert sum([len(part) async for part in response.stream]) == size
-            await response.aclose()
+            received = 0
+            while part := await connection.read():
+                received += len(part)
+            assert received == size
+            connection.release()
 
     run(test)
 
@@ -204,7 +218,7 @@ def test_a_connection_is_refused_as_httpx_would_say_it():
             pass
         transport = Transport(url, connect_seconds=1, first_byte_seconds=1, chunk_seconds=1)
         with pytest.raises(httpx.ConnectError):
-            await ask(transport, url)
+            await ask(transport)
 
     run(test)
 
@@ -221,7 +235,7 @@ def test_a_plain_server_behind_https_is_a_connect_error():
             secure = url.copy_with(scheme="https")
             transport = Transport(secure, connect_seconds=2, first_byte_seconds=1, chunk_seconds=1)
             with pytest.raises(httpx.ConnectError) as caught:
-                await ask(transport, secure)
+                await ask(transport)
             assert isinstance(caught.value.__cause__, ssl.SSLError)
 
     run(test)
@@ -232,8 +246,8 @@ def test_a_cancelled_request_closes_its_connection():
         await reader.read(-1)
 
     async def test() -> None:
-        async with serving(silent) as (server, transport, url):
-            waiting = asyncio.ensure_future(ask(transport, url))
+        async with serving(silent) as (server, transport, _):
+            waiting = asyncio.ensure_future(ask(transport))
             await until(lambda: server.open == 1)
             waiting.cancel()
             await until(lambda: server.open == 0)
