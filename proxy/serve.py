@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
@@ -85,6 +86,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What was imported stays for good; looking through it for garbage would stop the loop for 50 ms each time.
+        gc.collect()
+        gc.freeze()
         self._watch = asyncio.create_task(_say_when_upstream_is_missing(self._context, self._console))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -14,6 +14,10 @@ log = structlog.get_logger()
 Writer = Callable[[list[Tape], dict[str, int]], None]
 """Writes tapes and the tap's running totals durably, or raises."""
 
+BATCH_TAPES = 512
+BATCH_BYTES = 4 * 2**20
+"""A batch is held thrice while it is written: as tapes, as rows and as the database's pages."""
+
 
 class Tap:
     """A bounded queue and the thread that empties it into `write` every `flush_seconds`.
@@ -68,9 +72,19 @@ class Tap:
         self._flush()
 
     def _flush(self) -> None:
-        batch = [self._tapes[i] for i in range(len(self._tapes))]
+        while self._write_batch():
+            pass
+
+    def _write_batch(self) -> bool:
+        """Write the oldest tapes; whether there were more than a batch takes."""
+        batch, size = [], 0
+        for i in range(min(len(self._tapes), BATCH_TAPES)):
+            batch.append(self._tapes[i])
+            size += batch[-1].size
+            if size > BATCH_BYTES:
+                break
         if not batch and self._written == self.totals:
-            return
+            return False
         try:
             self._write(batch, self.totals | {"logged": self.logged + len(batch)})
         except Exception as error:
@@ -78,15 +92,16 @@ class Tap:
             if not self.error:
                 log.error("the exchange log cannot be written; exchanges wait in memory", error=str(error))
             self.error = str(error)
-            return
+            return False
         if self.error:
             log.info("the exchange log can be written again")
         self.error = ""
-        for tape in batch:
+        for _ in batch:
             self._tapes.popleft()
-            self._written_bytes += tape.size
-            self.logged += 1
+        self._written_bytes += size
+        self.logged += len(batch)
         self._written = self.totals
+        return len(batch) == BATCH_TAPES or size > BATCH_BYTES
 
     def close(self) -> None:
         """Write what is waiting and end the thread."""

@@ -6,7 +6,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from proxy.stores.database import open_sqlite, reading, upsert
+from proxy.stores.database import open_sqlite, reading
 
 FILE = "exchanges.db"
 
@@ -35,6 +35,12 @@ _totals = sa.Table(
     sa.Column("name", sa.String(16), primary_key=True),
     sa.Column("value", sa.Integer, nullable=False),
 )
+
+# Made once: SQLAlchemy takes longer to build and compile a statement than SQLite to run it.
+# An entry that was written before is the same entry: a flush that failed half-way may be repeated.
+_APPEND = sqlite.insert(_exchanges).on_conflict_do_nothing(index_elements=["id"])
+_SET_TOTAL = sqlite.insert(_totals)
+_SET_TOTAL = _SET_TOTAL.on_conflict_do_update(index_elements=["name"], set_={"value": _SET_TOTAL.excluded.value})
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +78,8 @@ class Log:
         ]
         with self._engine.begin() as db:
             if rows:
-                # An entry that was written before is the same entry: a flush that failed half-way may be repeated.
-                db.execute(sqlite.insert(_exchanges).on_conflict_do_nothing(index_elements=["id"]), rows)
-            db.execute(upsert(_totals, [{"name": k, "value": v} for k, v in totals.items()], ["name"]))
+                db.execute(_APPEND, rows)
+            db.execute(_SET_TOTAL, [{"name": name, "value": value} for name, value in totals.items()])
 
     def totals(self) -> dict[str, int]:
         """Totals since the log began: logged, dropped and skipped by the tap; expired before they were read."""
