@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import uvloop
 
 from proxy.connection import HIGH_WATER
 from proxy.transport import Transport
@@ -76,14 +77,15 @@ async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
-    """Runs a test, and fails it for what asyncio would only log."""
+    """Runs a test on the loop of production, and fails it for what asyncio would only log."""
     unseen: list[dict[str, object]] = []
 
     async def watched() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context))
         await test()
 
-    asyncio.run(watched())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(watched())
     assert not unseen
 
 
