@@ -2,6 +2,7 @@
 
 import asyncio
 import select
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from typing import cast
@@ -29,6 +30,8 @@ class Connection(asyncio.Protocol):
     headers: list[tuple[bytes, bytes]]
     ended: bool
     """Whether the whole answer has come; true also while there is none to come."""
+    upstream_seconds: float
+    """How long the upstream was waited for: until its bytes came, not until they were looked at."""
 
     def __init__(self, idle: "deque[Connection]", opened: "set[Connection]"):
         self._idle = idle
@@ -42,6 +45,7 @@ class Connection(asyncio.Protocol):
         self._news = select.poll()
         self.sending: asyncio.Future[None] | None = None
         self.idle_since = 0.0
+        self.upstream_seconds = 0.0
 
     # -- asyncio.Protocol ----------------------------------------------------------------------
 
@@ -53,8 +57,10 @@ class Connection(asyncio.Protocol):
         self.parts: list[bytes] = []
         self.error: httpx.TransportError | None = None
         self.ended = True
+        self._heard_at = 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._heard_at = time.perf_counter()
         self._transport = None
         self._opened.discard(self)
         if self in self._idle:
@@ -70,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def data_received(self, data: bytes) -> None:
+        self._heard_at = time.perf_counter()
         if self.ended:
             # Bytes that nobody asked for: the next answer on this connection could not be trusted.
             self.abort()
@@ -175,6 +182,7 @@ class Connection(asyncio.Protocol):
             self._write(LAST_CHUNK)
 
     async def wait_for_head(self, seconds: float) -> None:
+        waiting_from = time.perf_counter()
         self._sent_at = self._loop.time()
         self._expect_head(seconds)
         try:
@@ -183,6 +191,7 @@ class Connection(asyncio.Protocol):
                 await self._wait()
         finally:
             self._stop_timer()
+            self._waited(waiting_from)
 
     def _expect_head(self, seconds: float) -> None:
         # The upstream's time runs from the last part that it took: a client may be long about its upload.
@@ -198,8 +207,12 @@ class Connection(asyncio.Protocol):
             self._waiting_since = self._loop.time()
             if self._timer is None:
                 self._expect_part()
-            while not (self.parts or self.ended or self.error):
-                await self._wait()
+            waiting_from = time.perf_counter()
+            try:
+                while not (self.parts or self.ended or self.error):
+                    await self._wait()
+            finally:
+                self._waited(waiting_from)
         # The timer runs on: one for the whole answer costs less than one for each part.
         self._waiting_since = 0.0
         if self.parts:
@@ -220,6 +233,11 @@ class Connection(asyncio.Protocol):
             self._timer = self._loop.call_later(left, self._expect_part)
         else:
             self._expire(f"the answer paused for more than {self._chunk_seconds:g} s")
+
+    def _waited(self, since: float) -> None:
+        # Whoever gave up waiting has heard nothing.
+        until = self._heard_at if self._heard_at > since else time.perf_counter()
+        self.upstream_seconds += until - since
 
     def _stop_timer(self) -> None:
         if self._timer:

@@ -64,7 +64,7 @@ class Metrics:
         )
         self._overhead = Histogram(
             "driftium_overhead_seconds",
-            "Time of a request that was not spent waiting for the upstream: what the proxy adds.",
+            "From a request's first byte to its answer's last, less the time the upstream was waited for: what is ours.",
             ["endpoint"],
             buckets=OVERHEAD_SECONDS,
             registry=registry,

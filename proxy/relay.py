@@ -44,7 +44,9 @@ class Relay:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request. Offers its tape whatever happens."""
         # `path` is percent-decoded; `raw_path` is what the client sent.
-        await self.forward(scope, receive, send, self.tape(scope["raw_path"].decode("latin-1")))
+        tape = self.tape(scope["raw_path"].decode("latin-1"))
+        tape.started = scope["state"].get("arrived", tape.started)
+        await self.forward(scope, receive, send, tape)
 
     def tape(self, path: str) -> Tape:
         """A fresh tape for a request to `path`."""
@@ -61,6 +63,7 @@ class Relay:
             # Synchronous: the client may be gone, and an await before this could lose the tape.
             tape.ended = time.perf_counter()
             if exchange.connection:
+                tape.upstream_seconds = exchange.connection.upstream_seconds
                 exchange.connection.release()
             self._metrics.finished(tape)
             self._tap.offer(tape)
@@ -155,15 +158,17 @@ class _Exchange:
             target += b"?" + scope["query_string"]
         try:
             connection = self.connection = await relay._transport.ask(scope["method"], target, headers, body)
+        except asyncio.CancelledError:
+            tape.upstream_seconds = time.perf_counter() - asked
+            raise
         except _TooLarge:
             await self._too_large()
             return
         except httpx.TransportError as error:
             status, code, message = failure(error, relay._url)
-            tape.outcome = Outcome.UPSTREAM_ERROR
+            tape.outcome, tape.upstream_seconds = Outcome.UPSTREAM_ERROR, time.perf_counter() - asked
             await self._refuse(status, code, message)
             return
-        tape.upstream_seconds = time.perf_counter() - asked
         tape.status = connection.status
         for name, value in connection.headers:
             low = name.lower()
@@ -176,9 +181,7 @@ class _Exchange:
         more = True
         try:
             while more:
-                waiting_since = time.perf_counter()
                 part = await connection.read()
-                tape.upstream_seconds += time.perf_counter() - waiting_since
                 # The last part, when it is known to be the last, ends the answer in one step.
                 more = bool(part) and not connection.ended
                 if part:

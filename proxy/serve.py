@@ -20,6 +20,7 @@ from proxy.app import build
 from proxy.children import when_parent_ends
 from proxy.config import Settings
 from proxy.context import Context
+from proxy.front import Front
 
 log = structlog.get_logger()
 
@@ -41,7 +42,7 @@ def serve(settings: Settings, worker_command: Sequence[str] | None, *, end_with_
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Front,
         ws="none",
         lifespan="on",
         log_config=None,

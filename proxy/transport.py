@@ -6,6 +6,7 @@ keeps httpx's types and forwards bytes as they come. HTTP/1.1, no redirects, no 
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -54,7 +55,13 @@ class Transport(httpx.AsyncBaseTransport):
         if isinstance(body, bytes) and framed:
             # A body that is already here leaves with the head, in one write.
             head.append(chunk(body) + LAST_CHUNK if chunked else body)
-        connection = self._take() or await self._connect()
+        connection = self._take()
+        if connection:
+            connection.upstream_seconds = 0.0
+        else:
+            began = time.perf_counter()
+            connection = await self._connect()
+            connection.upstream_seconds = time.perf_counter() - began
         try:
             connection.start(b"".join(head), head_only=method == "HEAD", chunk_seconds=self._chunk_seconds)
             if framed and not isinstance(body, bytes):

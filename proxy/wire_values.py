@@ -54,6 +54,8 @@ def content_text(content: Any, separator: str = "") -> str:
 def label(value: Any) -> str:
     """A name fit for a metric's label: one line without control characters, at most 200 characters."""
     name = as_text(value)[:MAX_LABEL_CHARS]
+    if name.isprintable():
+        return name
     # C: control, format, surrogate, private use, unassigned; Zl and Zp: line and paragraph separators.
     return "".join("�" if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" else c for c in name)
 

@@ -96,7 +96,7 @@ def test_a_request_in_the_moment_before_connections_close_is_told_to_come_again(
     async def receive() -> Any:
         raise AssertionError("the body is not read")
 
-    asyncio.run(relay({"method": "POST", "raw_path": PATH.encode()}, receive, send))
+    asyncio.run(relay({"method": "POST", "raw_path": PATH.encode(), "state": {}}, receive, send))
     start, body = said
     assert start["status"] == 503
     assert msgspec.json.decode(body["body"])["error"]["code"] == "draining"
