@@ -116,8 +116,12 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             return
-        if status >= 600:
+        if not 200 <= status < 600:
             raise ValueError(f"status {status}")
+        codings = [value.lower() for name, value in self.headers if name.lower() == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            # No other was asked for, and without its name the client could not read it.
+            raise ValueError("a transfer coding other than chunked")
         self.status = status
         self._keep = self._parser.should_keep_alive()
         names = {name.lower() for name, _ in self.headers}

@@ -64,7 +64,7 @@ class Metrics:
         )
         self._overhead = Histogram(
             "driftium_overhead_seconds",
-            "From a request's first byte to its answer's last, less the time the upstream was waited for: what is ours.",
+            "From a request's first byte to its answer's last, less the waiting for the upstream: what is ours.",
             ["endpoint"],
             buckets=OVERHEAD_SECONDS,
             registry=registry,

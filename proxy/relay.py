@@ -5,9 +5,11 @@ client except the sending itself.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import httpx
 import msgspec
@@ -154,7 +156,7 @@ class _Exchange:
         tape, relay, scope, send = self._tape, self._relay, self._scope, self._send
         asked = time.perf_counter()
         target = relay._prefix + scope["raw_path"]
-        if scope["query_string"]:
+        if scope["query_string"] or scope["state"].get("empty_query"):
             target += b"?" + scope["query_string"]
         try:
             connection = self.connection = await relay._transport.ask(scope["method"], target, headers, body)
@@ -271,9 +273,19 @@ class _ClientLeft(Exception):
     """The client left inside its upload."""
 
 
+_CUT = re.compile(rb"[;?#\0\s]")
+"""What some server ends a segment of a path at."""
+
+
 def _climbs(path: bytes) -> bool:
-    """Whether a segment is "..", in any spelling that some server decodes."""
-    path = path.lower()
-    for encoded, plain in ((b"%2e", b"."), (b"%2f", b"/"), (b"%5c", b"/"), (b"\\", b"/")):
-        path = path.replace(encoded, plain)
-    return b".." in path.split(b"/")
+    """Whether a segment is ".." to some server: coded, coded twice, or followed by what some cut off."""
+    if b"." not in path and b"%" not in path:
+        return False
+    decoded = path
+    for _ in range(4):
+        if (plain := unquote_to_bytes(decoded)) == decoded:
+            break
+        decoded = plain
+    else:
+        return True  # nobody codes a path that often but to hide something
+    return any(_CUT.split(segment, 1)[0] == b".." for segment in decoded.replace(b"\\", b"/").split(b"/"))

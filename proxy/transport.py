@@ -50,6 +50,9 @@ class Transport(httpx.AsyncBaseTransport):
             head.append(b"%b: %b\r\n" % (name, value))
             if name.lower() in FRAMING:
                 framed = name.lower()
+                if framed == b"content-length" and isinstance(body, bytes) and int(value) != len(body):
+                    # On a shared connection the next request would be read as the rest of this one's body.
+                    raise httpx.LocalProtocolError(f"a body of {len(body)} bytes has the Content-Length {int(value)}")
         head.append(b"\r\n")
         chunked = framed == b"transfer-encoding"
         if isinstance(body, bytes) and framed:

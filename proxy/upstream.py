@@ -47,8 +47,8 @@ def named_by_connection(headers: Headers) -> frozenset[bytes]:
 def answer_headers(headers: Headers, status: int, exchange_id: str) -> Headers:
     """The upstream's headers as the client gets them."""
     own = named_by_connection(headers)
-    # The length in a 304 is that of a body that does not follow, which the server would insist on.
-    framing = (b"transfer-encoding", b"content-length") if status == 304 else (b"transfer-encoding",)
+    # The length in a 204 or 304 is that of a body that does not follow, which the server would insist on.
+    framing = (b"transfer-encoding", b"content-length") if status in (204, 304) else (b"transfer-encoding",)
     kept = [
         (name, value)
         for name, value in headers

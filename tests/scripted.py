@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -15,7 +17,7 @@ class Request:
     def __init__(self, head: bytes, body: bytes):
         line, *headers = head.decode("latin-1").split("\r\n")
         self.method, self.target, _ = line.split(" ", 2)
-        self.headers = [tuple(h.split(": ", 1)) for h in headers if h]
+        self.headers = [(name, value.strip(" ")) for name, _, value in (h.partition(":") for h in headers if h)]
         self.body = body
 
     def header(self, name: str) -> str | None:
@@ -94,14 +96,15 @@ def early(script: Script) -> Script:
 class Upstream:
     """Runs a script on a port of its own, in a thread.
 
-    `requests` holds what came, `accepted` counts connections, `left` is set when a client hangs up inside an answer.
+    `requests` holds what came whole, `begun` counts their heads and those of the others, `accepted` counts
+    connections, `left` is set when a client hangs up inside a request or an answer.
     """
 
     def __init__(self, script: Script):
         self.script = script
         self.requests: list[Request] = []
         self.left = threading.Event()
-        self.accepted = 0
+        self.accepted = self.begun = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ready = threading.Event()
@@ -157,16 +160,14 @@ class Upstream:
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(END * 2)).removesuffix(END * 2)
         request = Request(head, b"")
+        self.begun += 1
         unread = getattr(self.script, "early", False)
-        if unread:
-            pass
-        elif length := request.header("content-length"):
-            request.body = await reader.readexactly(int(length))
-        elif request.header("transfer-encoding"):
-            while size := int(await reader.readline(), 16):
-                request.body += await reader.readexactly(size)
-                await reader.readexactly(2)
-            await reader.readexactly(2)
+        if not unread:
+            try:
+                request.body = await _body(request, reader)
+            except asyncio.IncompleteReadError:
+                self.left.set()
+                raise
         self.requests.append(request)
         script = self.script(request)
         # An idle read tells when the proxy hangs up in the middle of an answer.
@@ -176,8 +177,13 @@ class Upstream:
         complete = not unread
         try:
             async for part in script:
-                if part is BREAK:
+                if part in (BREAK, RESET, HALF_CLOSE):
                     complete = False
+                    if part is HALF_CLOSE:
+                        writer.write_eof()
+                        await asyncio.wait([watch])
+                    elif part is RESET:
+                        reset(writer)
                     break
                 writer.write(part)
                 await writer.drain()
@@ -191,4 +197,24 @@ class Upstream:
         return complete
 
 
+async def _body(request: Request, reader: asyncio.StreamReader) -> bytes:
+    if length := request.header("content-length"):
+        return await reader.readexactly(int(length))
+    body = b""
+    if request.header("transfer-encoding"):
+        while size := int((await reader.readuntil(END)).partition(b";")[0], 16):
+            body += await reader.readexactly(size)
+            await reader.readexactly(2)
+        await reader.readexactly(2)
+    return body
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close with RST instead of FIN."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
 BREAK = b"<break the connection here>"
+RESET = b"<reset the connection here>"
+HALF_CLOSE = b"<say no more, and wait until the client has closed>"

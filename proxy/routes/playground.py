@@ -115,7 +115,7 @@ async def generate(request: Request[Any, Any, Any], context: Context, data: Gene
         headers.append((b"x-driftium-monitor", data.monitor.encode()))
     if "authorization" in request.headers:
         headers.append((b"authorization", request.headers["authorization"].encode("latin-1")))
-    scope = {"method": "POST", "raw_path": PATH.encode(), "query_string": b"", "headers": headers}
+    scope = {"method": "POST", "raw_path": PATH.encode(), "query_string": b"", "headers": headers, "state": {}}
     if stream:
         return Relayed(context, tape, scope, body)
     completion = await _ask(context, tape, scope, body, request.receive)

@@ -183,6 +183,19 @@ def test_a_connection_with_half_a_request_is_not_used_again():
     run(test)
 
 
+def test_a_body_of_another_length_than_declared_is_not_sent():
+    """The next request on its connection would be read as the rest of it."""
+
+    async def test() -> None:
+        async with serving(answers) as (server, transport, _):
+            for length in ("1", "3"):
+                with pytest.raises(httpx.LocalProtocolError):
+                    await ask(transport, b"ab", **{"content-length": length})
+            assert server.connections == 0
+
+    run(test)
+
+
 def test_reading_pauses_while_nobody_reads_the_answer():
     """At most the high water mark and one read of the socket wait in memory; then all of it comes."""
     size = 20_000_000
