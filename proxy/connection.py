@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._news.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._opened.add(self)
         self.parts: list[bytes] = []
+        self._buffered = 0
         self.error: httpx.TransportError | None = None
         self.ended = True
         self._heard_at = 0.0

@@ -1,6 +1,7 @@
 """What the web process counts itself, on a registry that is passed in. What the worker counts is in collector.py."""
 
 import platform
+from functools import partial
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
@@ -75,7 +76,7 @@ class Metrics:
         # Counted without a lock or a look-up of labels, since it is the one count on the request path.
         self._inflight = dict.fromkeys((*TAPPED.values(), OTHER), 0)
         for name in self._inflight:
-            inflight.labels(name).set_function(lambda name=name: self._inflight[name])
+            inflight.labels(name).set_function(partial(self._inflight.__getitem__, name))
         self._series: dict[tuple[str, ...], _Series] = {}
 
     def started(self, tape: Tape) -> None:

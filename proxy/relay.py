@@ -83,6 +83,7 @@ class _Exchange:
         self._gone = False
         self._task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
         self._watcher: asyncio.Task[None] | None = None
+        self._uploaded: asyncio.Event | None = None
         self.connection: Connection | None = None
 
     async def run(self) -> None:
@@ -106,11 +107,9 @@ class _Exchange:
             await self._too_large()
             return
         tape.sent(part)
+        body: bytes | AsyncIterator[bytes] = part
         if first.get("more_body", False):
-            body: bytes | AsyncIterator[bytes] = self._upload(part)
-            self._uploaded = asyncio.Event()
-        else:
-            body, self._uploaded = part, None
+            body, self._uploaded = self._upload(part), asyncio.Event()
         timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._start_watch)
         try:
             await self._exchange(headers, body)

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
@@ -23,6 +24,8 @@ from proxy.context import Context
 from proxy.front import Front
 
 log = structlog.get_logger()
+
+SWITCH_SECONDS = 0.0005
 
 
 def serve(settings: Settings, worker_command: Sequence[str] | None, *, end_with_parent: bool = False) -> int:
@@ -57,6 +60,8 @@ def serve(settings: Settings, worker_command: Sequence[str] | None, *, end_with_
     )
     if end_with_parent:
         when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    # The tap's thread writes the log beside the loop: a request must not wait the usual 5 ms until it lets go.
+    sys.setswitchinterval(SWITCH_SECONDS)
     _announce(console, settings, worker_command is not None)
     _Server(config, context, console).run(sockets=[listener])
     return 0
