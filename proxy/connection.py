@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         # After half a request the next one would be read as its other half.
         sent = self.sending is None or (self.sending.done() and not self._upload_failure())
-        if self.ended and self._keep and sent and self.usable and not self._unsent:
+        if self.ended and self._keep and sent and self.usable and not self._paused and not self._unsent:
             self.idle_since = self._loop.time()
             self._idle.append(self)
         else:

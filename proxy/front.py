@@ -10,43 +10,45 @@ import httptools
 from litestar.types import ASGIApp, HTTPScope, Receive
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-MAX_HEAD_BYTES = 2**20
-"""Of one request's line and headers, a hundred times what real ones have; without it a client could fill the memory."""
+MAX_HEAD_BYTES = 2**17
+"""Of a head, or of trailers, ten times what real ones have; without a bound one client could fill the memory."""
+
+MAX_PIPELINED = 16
 
 
 class Front(HttpToolsProtocol):
     """One client's connection.
 
-    Refuses heads that two servers could read in two ways. In the scope's state it notes when a request's bytes
-    `arrived` (they are parsed, and wait their turn, after that) and whether the target ends with an
-    `empty_query`, which the parser leaves out.
+    Refuses heads that two servers could read in two ways. In the scope's state a request finds when its bytes
+    `arrived` (they are parsed, and wait their turn, after that) and whether its target ends with an
+    `empty_query`, which the parser leaves out; it may leave there what to call when the client `leave`s.
     """
 
     _answering: RequestResponseCycle | None = None
-    _in_head = False
-    _head_bytes = 0
-    """Of a head whose end has not come."""
+    _arrived = 0.0
+    _unread_bytes = 0
+    """What the parser has taken since it gave something on."""
 
     def data_received(self, data: bytes) -> None:
         self._arrived = time.perf_counter()
         self._unset_keepalive_if_required()
+        rest: bytes | memoryview = data
         try:
-            if self._head_bytes > MAX_HEAD_BYTES:
-                raise httptools.HttpParserError("a head without an end")
-            self.parser.feed_data(data)
-            if self._in_head:
-                self._head_bytes += len(data)
-        except httptools.HttpParserUpgrade as stopped:
-            self._decline(data[stopped.args[0] :])
+            while rest:
+                if self._unread_bytes > MAX_HEAD_BYTES:
+                    raise httptools.HttpParserError("a head without an end")
+                self._unread_bytes += len(rest)
+                try:
+                    self.parser.feed_data(rest)
+                    return
+                except httptools.HttpParserUpgrade as stopped:
+                    rest = memoryview(rest)[stopped.args[0] :]
+                    self._decline()
         except httptools.HttpParserError:
-            answering = self._answering
-            if answering and answering.response_started and not answering.response_complete:
-                self.transport.abort()  # a 400 here would be read as a part of the answer
-            else:
-                self.send_400_response("Invalid HTTP request received.")
+            self._refuse()
 
-    def _decline(self, rest: bytes) -> None:
-        """Read a request that offers to change the protocol as if it did not.
+    def _decline(self) -> None:
+        """Read the head of a request that offers to change the protocol as if it did not.
 
         The parser takes what follows such a head for the new protocol's. It is the request's body: whoever
         forwarded the request without it would have the next client's request read as this one's body.
@@ -55,27 +57,45 @@ class Front(HttpToolsProtocol):
         kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.data_received(b"".join((line, *kept, b"\r\n", rest)))
+        self.parser.feed_data(b"".join((line, *kept, b"\r\n")))
+
+    def _refuse(self) -> None:
+        """What has come is not HTTP."""
+        answering = self._answering
+        if answering is None or answering.response_complete:
+            self.send_400_response("Invalid HTTP request received.")
+        elif not answering.more_body:
+            # What follows a whole request does not spoil it: it is answered, and nothing after it.
+            answering.keep_alive = False
+            self.pipeline.clear()
+            self.cycle = answering
+        elif answering.response_started:
+            self.transport.abort()  # a 400 here would be read as a part of the answer
+        else:
+            self.send_400_response("Invalid HTTP request received.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        self._unread_bytes = 0
         state: dict[str, Any] = self.scope["state"]
         state["arrived"] = self._arrived
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._head_bytes = False, 0
+        self._unread_bytes = 0
+        version = self.parser.get_http_version()
+        # Whatever is raised here becomes an HttpParserError, and a 400.
+        if version not in ("1.0", "1.1"):
+            raise ValueError("a version that is not spoken here")
         hosts = 0
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
-            elif name == b"transfer-encoding" and value.lower() != b"chunked":
+            elif name == b"transfer-encoding" and (value.lower() != b"chunked" or version == "1.0"):
                 raise ValueError("a transfer coding that the next server may read otherwise")
-        # Whatever is raised here becomes an HttpParserError, and a 400.
-        if self.parser.get_method() == b"CONNECT":
-            raise ValueError("a tunnel is not a request to forward")
-        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+        if hosts != 1 and (hosts or version != "1.0"):
             raise ValueError("it is not said for whom the request is")
+        if self.parser.get_method() == b"CONNECT" or b"#" in self.url:
+            raise ValueError("a tunnel, or a fragment, is not a target to forward to")
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()
@@ -83,14 +103,29 @@ class Front(HttpToolsProtocol):
             self.scope["state"]["empty_query"] = True
         # Trailers come as headers do, and must not join the head.
         self.headers = []
+        if 0 < len(self.pipeline) < MAX_PIPELINED:
+            # A connection that is not read does not tell that its client has left.
+            self.flow.resume_reading()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._unread_bytes = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.pipeline:
+            # What the next one waited for its turn is nobody's but its client's.
+            self.pipeline[-1][0].scope["state"]["arrived"] = time.perf_counter()
+        super().on_response_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
         if cycle.scope["http_version"] == "1.0":
+            cycle.waiting_for_100_continue = False  # such a client would take it for the answer
             app = partial(_unchunked, app, cycle)
         super()._start_asgi_task(cycle, app)
 
@@ -99,6 +134,8 @@ class Front(HttpToolsProtocol):
         if self._answering and not self._answering.response_complete:
             self._answering.disconnected = True
             self._answering.message_event.set()
+            if leave := self._answering.scope["state"].get("leave"):
+                leave()
         self.pipeline.clear()
         super().connection_lost(exc)
 
@@ -127,7 +164,7 @@ async def _unchunked(app: ASGIApp, cycle: RequestResponseCycle, scope: HTTPScope
     try:
         await app(scope, receive, send)
     except BaseException:
-        if cycle.response_started and not cycle.disconnected:
+        if cycle.response_started and not (cycle.response_complete or cycle.disconnected):
             linger = struct.pack("ii", 1, 0)
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             transport.abort()

@@ -1,5 +1,6 @@
 """Logs on standard error: readable on a terminal, JSON lines elsewhere. Never a header, a prompt or an answer."""
 
+import asyncio
 import logging
 import sys
 
@@ -23,14 +24,14 @@ def set_up(level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # The server's own words; a stream that broke because the upstream's did is no failure of this process.
+    # The server's own words; a stream that broke as the upstream's did, or was cut at the end, is no failure of this.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn.error").addFilter(_not_the_upstreams_fault)
 
 
 def _not_the_upstreams_fault(record: logging.LogRecord) -> bool:
-    from proxy.relay import UpstreamBroke
+    from proxy.exchange import UpstreamBroke
 
     error = record.exc_info[1] if record.exc_info else None
     # The framework wraps what is raised after an answer has begun.
-    return not any(isinstance(e, UpstreamBroke) for e in (error, error and error.__cause__))
+    return not any(isinstance(e, UpstreamBroke | asyncio.CancelledError) for e in (error, error and error.__cause__))

@@ -65,7 +65,7 @@ class Metrics:
         )
         self._overhead = Histogram(
             "driftium_overhead_seconds",
-            "From a request's first byte to its answer's last, less the waiting for the upstream: what is ours.",
+            "From a request's first byte to its answer's last, less the waiting for the upstream or the client.",
             ["endpoint"],
             buckets=OVERHEAD_SECONDS,
             registry=registry,
@@ -103,7 +103,7 @@ class Metrics:
         series.duration.observe(total, exemplar=exemplar)
         if tape.first_chunk:
             series.first_chunk.observe(tape.first_chunk - tape.started, exemplar=exemplar)
-        series.overhead.observe(max(0.0, total - tape.upstream_seconds), exemplar=exemplar)
+        series.overhead.observe(max(0.0, total - tape.upstream_seconds - tape.client_seconds), exemplar=exemplar)
 
     def _look_up(self, where: str, model: str, stream: str, status: str, outcome: str) -> "_Series":
         return _Series(

@@ -85,8 +85,10 @@ class Tap:
                 break
         if not batch and self._written == self.totals:
             return False
+        # Counted once, for the loop goes on counting while this is written.
+        totals = self.totals | {"logged": self.logged + len(batch)}
         try:
-            self._write(batch, self.totals | {"logged": self.logged + len(batch)})
+            self._write(batch, totals)
         except Exception as error:
             # Whatever is wrong with the disk, the requests go on; the tapes stay until they no longer fit.
             if not self.error:
@@ -100,7 +102,7 @@ class Tap:
             self._tapes.popleft()
         self._written_bytes += size
         self.logged += len(batch)
-        self._written = self.totals
+        self._written = totals
         return len(batch) == BATCH_TAPES or size > BATCH_BYTES
 
     def close(self) -> None:

@@ -27,6 +27,7 @@ class Tape:
     __slots__ = (
         "_max_bytes",
         "at",
+        "client_seconds",
         "ended",
         "endpoint",
         "error",
@@ -64,7 +65,7 @@ class Tape:
         self.request_type = self.request_encoding = self.response_type = self.response_encoding = ""
         self.status = 0
         self.first_chunk = self.ended = 0.0
-        self.upstream_seconds = 0.0
+        self.upstream_seconds = self.client_seconds = 0.0
         self.outcome = Outcome.COMPLETE
         self.error = ""
         self.too_large = False

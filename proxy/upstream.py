@@ -1,5 +1,8 @@
 """The upstream server: which headers pass in either direction, and what its failures are called."""
 
+import re
+from urllib.parse import unquote_to_bytes
+
 import httpx
 
 from proxy.config import Upstream as UpstreamSettings
@@ -65,3 +68,21 @@ def failure(error: Exception, url: str) -> tuple[int, str, str]:
     if isinstance(error, httpx.TimeoutException):
         return 504, "upstream_timeout", f"The model server at {url} sent nothing: {error}."
     return 502, "upstream_unreachable", f"The model server at {url} broke off before it answered: {error}."
+
+
+_CUT = re.compile(rb"[;?#\0\s]")
+"""What some server ends a segment of a path at."""
+
+
+def climbs(path: bytes) -> bool:
+    """Whether a segment is ".." to some server: coded, coded twice, or followed by what some cut off."""
+    if b"." not in path and b"%" not in path:
+        return False
+    decoded = path
+    for _ in range(4):
+        if (plain := unquote_to_bytes(decoded)) == decoded:
+            break
+        decoded = plain
+    else:
+        return True  # nobody codes a path that often but to hide something
+    return any(_CUT.split(segment, 1)[0] == b".." for segment in decoded.replace(b"\\", b"/").split(b"/"))

@@ -9,8 +9,8 @@ from litestar.types import Receive, Scope, Send
 from msgspec import Meta
 
 from proxy.context import Context
+from proxy.exchange import UpstreamBroke
 from proxy.moments import iso
-from proxy.relay import UpstreamBroke
 from proxy.routes.problems import Problem
 from proxy.tape import Tape
 
