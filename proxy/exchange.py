@@ -231,8 +231,9 @@ class Exchange:
             (b"content-length", str(len(body)).encode()),
             (b"x-driftium-exchange-id", tape.id.encode()),
         ]
-        if status == 413:
-            headers.append((b"connection", b"close"))  # the rest of the body will not be read
+        if status == 413 and any(name == b"expect" for name, _ in self._scope["headers"]):
+            # Such a client will not send its body, and its next request would be taken for that.
+            headers.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 

@@ -15,6 +15,9 @@ MAX_HEAD_BYTES = 2**17
 
 MAX_PIPELINED = 16
 
+LINGER_SECONDS = 30.0
+"""How long the rest of an upload is read that was answered before its end: a close would take the answer with it."""
+
 
 class Front(HttpToolsProtocol):
     """One client's connection.
@@ -25,7 +28,7 @@ class Front(HttpToolsProtocol):
     """
 
     _answering: RequestResponseCycle | None = None
-    _arrived = 0.0
+    _arrived = _answered_at = 0.0
     _unread_bytes = 0
     """What the parser has taken since it gave something on."""
 
@@ -109,6 +112,8 @@ class Front(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._unread_bytes = 0
+        if self.cycle.response_complete and self._arrived - self._answered_at > LINGER_SECONDS:
+            self.transport.abort()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -117,6 +122,7 @@ class Front(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self._answered_at = time.perf_counter()
         if self.pipeline:
             # What the next one waited for its turn is nobody's but its client's.
             self.pipeline[-1][0].scope["state"]["arrived"] = time.perf_counter()

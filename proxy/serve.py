@@ -42,6 +42,8 @@ def serve(settings: Settings, worker_command: Sequence[str] | None, *, end_with_
     except (OSError, SQLAlchemyError) as error:
         reason = str(error).partition("\n")[0]
         return _fail(console, f"the data folder {settings.data_dir} cannot be used: {reason}; run driftium doctor")
+    # granian takes a fifth less CPU (.23 s for 1,000 requests instead of .29 in one run), but 32 MiB more, answers
+    # later at 200/s, and lets nobody at its connections: what proxy/front.py refuses, notices and bounds.
     config = uvicorn.Config(
         app,
         loop="uvloop",

@@ -1,7 +1,8 @@
 """An httpx transport for one origin on asyncio and httptools: a keep-alive pool, TLS, a timeout for each phase.
 
-httpx's own transport falls to some hundred requests a second at 64 connections; this one
-keeps httpx's types and forwards bytes as they come. HTTP/1.1, no redirects, no retries.
+Chosen by measurement, one core, JSON at 64 connections, behind one ASGI application in one run: httpx's own transport
+49 requests/s, httpx-aiohttp's called directly 1,618, one like this 3,233 (nginx 12,904; tests/benchmarks/RESULTS.md).
+It also sends the target and the headers as they came, and tells faults exactly. HTTP/1.1, no redirects, no retries.
 """
 
 import asyncio

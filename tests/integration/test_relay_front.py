@@ -1,17 +1,20 @@
 """What a client may do to its connection: pipeline, leave at any moment, send without end, speak an older HTTP."""
 
+import asyncio
 import socket
 import struct
 import threading
 import time
 from asyncio import to_thread
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import wait_until
-from tests.integration.bare import Bare, ask, bare, came
+from tests.integration.bare import Bare, Said, ask, bare, came
 from tests.integration.relayed import ASK, CLOSE_SECONDS, PATH, Relayed, post, relay_to
 from tests.scripted import STREAM_HEAD, Request, answer, chunk, completion, early, events, replay
 
@@ -158,6 +161,24 @@ def test_a_client_that_is_slow_is_not_the_proxys_overhead(relayed: Relayed):
     count = "driftium_overhead_seconds_count"
     wait_until(lambda: (metric(relayed, count, endpoint="chat/completions") or 0) >= 2, seconds=5)
     assert metric(relayed, "driftium_overhead_seconds_sum", endpoint="chat/completions") - before < pause
+
+
+def test_a_client_that_is_still_uploading_can_read_why_it_is_refused(tmp_path: Path):
+    """Its connection stays until it has sent what it is sending; a reset would take the answer with it."""
+
+    async def upload(url: str) -> Said:
+        address = httpx.URL(url)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        writer.write(post(b"x" * 30_000_000))
+        await writer.drain()
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        return Said(status=int(head.split()[1]))
+
+    with relay_to(replay({}), tmp_path, SERVER__MAX_REQUEST_BYTES="1000000") as running:
+        for _ in range(3):
+            assert asyncio.run(upload(running.driftium.url)).status == 413
+        assert running.driftium.chat("Hello?").status_code == 200
 
 
 def metric(relayed: Relayed, name: str, **labels: str) -> float:
