@@ -22,7 +22,7 @@ def drawn(exchange_id: str, share: float) -> bool:
 
 
 class Speed:
-    """Answers embedded per second, as an exponential average that forgets half in ten batches."""
+    """Answers scored per second, as an exponential average that forgets half in ten batches."""
 
     def __init__(self) -> None:
         self.value: float | None = None

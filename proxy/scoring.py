@@ -68,6 +68,7 @@ class Scorer:
             # The last worker may have been killed between a commit and the erasure that follows it.
             exchange_log.erase_up_to(self.cursor)
         self._speed = Speed()
+        self._batch_ended_at = 0.0
         self._share = 1.0
         self._planned = 0
         self._stage, self._since = "ready", time.time()
@@ -102,10 +103,16 @@ class Scorer:
 
     def score_batch(self) -> bool:
         """Score the next entries of the log. False when there are none."""
+        began = time.monotonic()
+        if self._batch_ended_at and self.cursor < self._planned:
+            # Inside a backlog all the time since the last batch counts: it is worked off at that pace, calibration,
+            # explanations and all, and not at the embedding's.
+            began = self._batch_ended_at
         self._plan()
         batch = math.ceil(self._settings.worker.batch / self._share)
         entries = self._log.after(self.cursor, min(batch, LARGEST_READ, max(1, self._planned - self.cursor)))
         if not entries:
+            self._batch_ended_at = 0.0
             return False
         chosen = [e for e in entries if e.outcome in MAY_BE_WHOLE and drawn(e.id, self._share)]
         logged = self._log.captures([e.seq for e in chosen])
@@ -142,6 +149,8 @@ class Scorer:
         self.cursor = entries[-1].seq
         if not self._settings.privacy.store_text:
             self._log.erase([e.seq for e in entries])
+        self._batch_ended_at = time.monotonic()
+        self._speed.add(len(samples), self._batch_ended_at - began)
         return True
 
     def _plan(self) -> None:
@@ -166,7 +175,6 @@ class Scorer:
         began = time.perf_counter()
         vectors = self._embedder.embed([said(x) for x in exchanges] + [x.prompt for x in exchanges])
         seconds, n = time.perf_counter() - began, len(exchanges)
-        self._speed.add(n, seconds)
         self._embedding_seconds += seconds
         for i in range(bisect.bisect_left(EMBEDDING_SECONDS, seconds / n), len(self._buckets)):
             self._buckets[i] += n
