@@ -1,6 +1,7 @@
-"""What the tests of the clients share: one llama.cpp and one proxy before it, for the whole session."""
+"""What several files share: a gate for scripted upstreams, and a real llama.cpp with a proxy before it."""
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,14 @@ import pytest
 
 from tests.conftest import Driftium
 from tests.integration.clients import Ways, serve
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """Holds the upstream back until the test ends."""
+    event = threading.Event()
+    yield event
+    event.set()
 
 
 @pytest.fixture(scope="session")

@@ -89,14 +89,6 @@ def test_an_upstream_that_is_not_there_is_a_502(driftium):
     assert wait_until(lambda: find(running.data_dir, exchange), seconds=5).outcome == "upstream_error"
 
 
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """Holds the upstream back until the test ends."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
 def test_an_upstream_that_says_nothing_is_a_504(relayed: Relayed, gate: threading.Event):
     async def script(_: Request) -> AsyncIterator[bytes]:
         await to_thread(gate.wait, 10)

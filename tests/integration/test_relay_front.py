@@ -27,14 +27,6 @@ def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
         yield running
 
 
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """Holds the upstream back until the test ends."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
 def read_until(client: Bare, mark: bytes) -> None:
     said = b""
     while mark not in said:

@@ -22,14 +22,6 @@ def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
         yield running
 
 
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """Holds the upstream back until the test ends."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
 def stalls(stage: int, gate: threading.Event):
     async def script(_: Request) -> AsyncIterator[bytes]:
         if stage >= BEFORE_FIRST_BYTE:

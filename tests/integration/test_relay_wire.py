@@ -24,14 +24,6 @@ def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
         yield running
 
 
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """Holds the upstream back until the test ends."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
 def posts(relayed: Relayed) -> int:
     return sum(r.method == "POST" for r in relayed.upstream.requests)
 
