@@ -10,16 +10,10 @@ from typing import cast
 import httptools
 import httpx
 
+from proxy.framing import FRAMING, LAST_CHUNK, chunk
+
 HIGH_WATER = 256 * 1024
 """Bytes of one answer that may wait for a slow client before reading from the upstream pauses."""
-
-FRAMING = (b"content-length", b"transfer-encoding")
-LAST_CHUNK = b"0\r\n\r\n"
-
-
-def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body; an empty part is none, since an empty chunk would end the body."""
-    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 class Connection(asyncio.Protocol):

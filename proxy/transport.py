@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from proxy.connection import FRAMING, LAST_CHUNK, Connection, chunk
+from proxy.connection import Connection
+from proxy.framing import FRAMING, LAST_CHUNK, chunk
 
 Headers = list[tuple[bytes, bytes]]
 
