@@ -19,3 +19,7 @@ class EmbedderUnavailable(DriftError):
 
 class EncoderMismatch(DriftError):
     """A baseline was made with another encoder than the one at hand."""
+
+
+class UnknownFeature(DriftError):
+    """A column was asked about that the report does not have; the message names those it has."""

@@ -108,6 +108,13 @@ class VectorStore(Section, frozen=True):
     api_key_env: str = "QDRANT_API_KEY"
 
 
+class Tabular(Section, frozen=True):
+    max_bytes: Count = 2**30
+    memory_bytes: Annotated[int, Meta(ge=256 * 2**20)] = 2 * 2**30
+    job_seconds: Seconds = 600.0
+    keep_reports: Count = 200
+
+
 class Privacy(Section, frozen=True):
     store_text: bool = True
 
@@ -131,6 +138,7 @@ class Settings(Section, frozen=True):
     drift: Drift = Drift()
     history: History = History()
     vector_store: VectorStore = VectorStore()
+    tabular: Tabular = Tabular()
     privacy: Privacy = Privacy()
     metrics: Metrics = Metrics()
 

@@ -8,7 +8,7 @@ from scipy.stats import hypergeom
 
 from drift.semantic.mmd import Doubles
 from drift.tabular.categorical import homogeneity
-from drift.tabular.compare import benjamini_hochberg
+from drift.tabular.correction import benjamini_hochberg
 
 Counts = NDArray[np.int64]
 

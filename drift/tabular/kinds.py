@@ -1,125 +1,126 @@
 """The test that each kind of column gets."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
 
+from drift.policy import TablePolicy
 from drift.tabular.categorical import compare_categorical
 from drift.tabular.histogram import number
-from drift.tabular.ks import Doubles
 from drift.tabular.numeric import compare_numeric
+from drift.tabular.profile import ColumnProfile, LabelProfile, NumberProfile
 from drift.tabular.result import ColumnResult
-from drift.tabular.values import Column, absent, numbers, seconds, tally
+from drift.tabular.sketched import compare_sketched
 
 KINDS = ("numeric", "categorical", "boolean", "date", "id", "constant", "text")
 _FEWEST_IN_ORDER = 10
 """Values that are in order by chance once in 3 million times."""
 
-Missing = tuple[int, int]
-
 
 def compare_values(
-    row: ColumnResult, reference: Column, current: Column, settings: Mapping[str, Any], rng: np.random.Generator
-) -> tuple[ColumnResult, Missing]:
-    """The row, filled in by the test of its kind, and how many values are missing on either side."""
-    if row.kind in ("numeric", "date"):
-        return _numeric(row, reference, current, settings)
-    if row.kind in ("id", "text"):
-        return replace(row, note=f"values not compared: {row.kind_reason}"), (absent(reference), absent(current))
-    truth = row.kind == "boolean"
-    before, gone_before = tally(reference, truth=truth)
-    after, gone_after = tally(current, truth=truth)
-    gone = (gone_before, gone_after)
+    row: ColumnResult,
+    reference: ColumnProfile,
+    current: ColumnProfile,
+    policy: TablePolicy,
+    rng: np.random.Generator,
+) -> ColumnResult:
+    """The row, filled in by the test of its kind on the values that are not missing."""
+    if isinstance(reference, NumberProfile) and isinstance(current, NumberProfile):
+        return _numeric(row, reference, current, policy)
+    if isinstance(reference, LabelProfile) and isinstance(current, LabelProfile):
+        return _categorical(row, reference, current, policy, rng)
+    return replace(row, note=f"values not compared: {row.kind_reason}")
+
+
+def _categorical(
+    row: ColumnResult,
+    reference: LabelProfile,
+    current: LabelProfile,
+    policy: TablePolicy,
+    rng: np.random.Generator,
+) -> ColumnResult:
+    if reference.grouped or current.grouped:
+        reference.group()
+        current.group()
+    before, after = reference.counts, current.counts
     if not (before and after):
-        return replace(row, note=_too_few(before.total(), after.total())), gone
+        return replace(row, note=_too_few(before.total(), after.total()))
     if row.kind == "constant" and before.keys() == after.keys() and len(before) == 1:
-        return replace(row, test="constant", statistic=0.0, p_value=1.0, effect=0.0), gone
+        return replace(row, test="constant", statistic=0.0, p_value=1.0, effect=0.0)
     found = compare_categorical(
         before,
         after,
         rng=rng,
-        draws=settings["draws"],
-        expected_at_least=settings["expected_at_least"],
-        max_categories=settings["max_categories"],
+        draws=policy.draws,
+        expected_at_least=policy.expected_at_least,
+        max_categories=policy.max_categories,
     )
-    return (
-        replace(
-            row,
-            test=found.test,
-            statistic=found.statistic,
-            p_value=found.p_value,
-            effect=found.effect,
-            effect_raw=found.effect_raw,
-            effect_name="cramers_v",
-            direction=found.direction,
-            new_categories=found.new_categories,
-            vanished_categories=found.vanished_categories,
-            figures=found.figures,
-            shares=found.shares,
-            note=found.note,
-        ),
-        gone,
+    grouped = f"too many categories to name: compared in {len(before | after):,} groups by hash"
+    return replace(
+        row,
+        test=found.test,
+        statistic=found.statistic,
+        p_value=found.p_value,
+        effect=found.effect,
+        effect_raw=found.effect_raw,
+        effect_name="cramers_v",
+        direction=found.direction,
+        new_categories=() if reference.grouped else found.new_categories,
+        vanished_categories=() if reference.grouped else found.vanished_categories,
+        figures=found.figures,
+        shares=found.shares,
+        note="; ".join(filter(None, [grouped if reference.grouped else "", found.note])),
     )
 
 
-def _numeric(
-    row: ColumnResult, reference: Column, current: Column, settings: Mapping[str, Any]
-) -> tuple[ColumnResult, Missing]:
+def _numeric(row: ColumnResult, reference: NumberProfile, current: NumberProfile, policy: TablePolicy) -> ColumnResult:
     is_date = row.kind == "date"
-    before, stray_before = (seconds if is_date else numbers)(reference)
-    after, stray_after = (seconds if is_date else numbers)(current)
     notes = []
-    if stray_before or stray_after:
+    if reference.strays or current.strays:
         what = "dates" if is_date else "numbers"
-        notes.append(f"{stray_before:,} and {stray_after:,} values are no {what} and count as missing")
-    if (infinite := int(np.isinf(before).sum() + np.isinf(after).sum())) > 0:
+        notes.append(f"{reference.strays:,} and {current.strays:,} values are no {what} and count as missing")
+    if (infinite := reference.infinite + current.infinite) > 0:
         notes.append(f"{infinite:,} infinite values count as missing")
-    first, second = before[np.isfinite(before)], after[np.isfinite(after)]
-    gone = (len(before) - len(first), len(after) - len(second))
-    if not (len(first) and len(second)):
-        return replace(row, note="; ".join([*notes, _too_few(len(first), len(second))])), gone
-    clock = _clock(first, second, is_date)
+    if not (reference.count and current.count):
+        return replace(row, note="; ".join([*notes, _too_few(reference.count, current.count)]))
+    clock = _clock(reference, current, is_date)
     if clock and is_date:
-        return replace(row, note="; ".join([*notes, f"values not compared: {clock}"])), gone
-    found = compare_numeric(
-        first, second, exact_ties_up_to=settings["exact_ties_up_to"], word=_day if is_date else number
-    )
-    return (
-        replace(
-            row,
-            test=found.test,
-            statistic=found.statistic,
-            p_value=found.p_value,
-            p_permutation=found.p_permutation,
-            effect=found.effect,
-            effect_name="ks_d",
-            direction=found.direction,
-            figures=found.figures,
-            shares=found.shares,
-            note="; ".join(filter(None, [*notes, clock])),
-        ),
-        gone,
+        return replace(row, note="; ".join([*notes, f"values not compared: {clock}"]))
+    word = _day if is_date else number
+    if reference.exact and current.exact:
+        exact_ties_up_to = policy.exact_ties_up_to
+        found = compare_numeric(reference.values(), current.values(), exact_ties_up_to=exact_ties_up_to, word=word)
+    else:
+        found = compare_sketched(reference, current, word=word)
+        notes.append(
+            f"more values than are held: from quantiles, D within {found.figures['d_error']:.2g} of the exact one "
+            "(99 % confidence), p an upper bound"
+        )
+    return replace(
+        row,
+        test=found.test,
+        statistic=found.statistic,
+        p_value=found.p_value,
+        p_permutation=found.p_permutation,
+        effect=found.effect,
+        effect_name="ks_d",
+        direction=found.direction,
+        figures=found.figures,
+        shares=found.shares,
+        note="; ".join(filter(None, [*notes, clock])),
     )
 
 
-def _clock(first: Doubles, second: Doubles, is_date: bool) -> str:
+def _clock(before: NumberProfile, after: NumberProfile, is_date: bool) -> str:
     """Why a column looks like the time of its rows, which always moves on; else ""."""
-    enough = min(len(first), len(second)) >= _FEWEST_IN_ORDER
-    if enough and all(_in_order(values) for values in (first, second)):
+    enough = min(before.count, after.count) >= _FEWEST_IN_ORDER
+    if enough and before.in_order and after.in_order:
         return "in order of the rows on both sides, as a clock or a counter"
-    if is_date and enough and (first.max() < second.min() or second.max() < first.min()):
-        later = "later" if first.max() < second.min() else "earlier"
+    if is_date and enough and (before.high < after.low or after.high < before.low):
+        later = "later" if before.high < after.low else "earlier"
         return f"every current date is {later} than the reference's, as when time passes"
     return ""
-
-
-def _in_order(values: Doubles) -> bool:
-    # A sorted column of a few values is a sorted table, not a clock.
-    rises = values[1:] >= values[:-1]
-    return bool(rises.all() or (values[1:] <= values[:-1]).all()) and len(np.unique(values)) > len(values) / 2
 
 
 def _day(value: float) -> str:

@@ -81,6 +81,11 @@ def scipy_p_value(reference: Doubles, current: Doubles, statistic: float) -> flo
             # Where its count overflows scipy says so and takes the asymptotic formula.
             warnings.simplefilter("ignore", RuntimeWarning)
             return float(ks_2samp(reference, current).pvalue)
+    return asymptotic_p_value(n, m, statistic)
+
+
+def asymptotic_p_value(n: int, m: int, statistic: float) -> float:
+    """scipy's p-value of D between large samples of n and m values, by its formula or, in its tail, a closed one."""
     size = float(np.round(n * m / (n + m)))
     if size > _SUMMED and size * statistic**2 >= _TAIL:
         return float(min(1.0, max(_SMALLEST, 2 * np.exp(-((6 * size * statistic + 1) ** 2) / (18 * size)))))

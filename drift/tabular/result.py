@@ -11,6 +11,16 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     current: float
 
 
+class Pattern(msgspec.Struct, frozen=True, kw_only=True):
+    """A way of changing that a known fault leaves behind, recognised in one column's values."""
+
+    name: str
+    """As drift.tabular.patterns lists them: "scaled", "swallowed", "renamed", ..."""
+    text: str
+    """In words, with its figures: "every value times 100 (D .81 falls to .01)"."""
+    figures: dict[str, float] = {}
+
+
 class ColumnResult(msgspec.Struct, frozen=True, kw_only=True):
     """One column's drift between a reference and a current sample."""
 
@@ -20,7 +30,7 @@ class ColumnResult(msgspec.Struct, frozen=True, kw_only=True):
     kind_reason: str
     """Why it is of that kind."""
     test: str | None
-    """ks, ks_permutation, chi2, chi2_monte_carlo, fisher or constant; None when skipped."""
+    """ks, ks_permutation, ks_sketched, chi2, chi2_monte_carlo, fisher or constant; None when skipped."""
     statistic: float | None = None
     p_value: float | None = None
     """Of the test named; p_permutation where that decides."""
@@ -44,6 +54,8 @@ class ColumnResult(msgspec.Struct, frozen=True, kw_only=True):
     new_categories: tuple[str, ...] = ()
     vanished_categories: tuple[str, ...] = ()
     shares: tuple[Share, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
+    """The strongest first; only of columns that differ."""
     figures: dict[str, float] = {}
     """Further numbers by name: means, standard deviations, quantiles of both sides, wasserstein, psi."""
     note: str = ""

@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import binomtest, false_discovery_control
 
 from drift.tabular.columns import kind_of
-from drift.tabular.compare import benjamini_hochberg, compare
-from drift.tabular.comparison import Comparison
+from drift.tabular.compare import compare
+from drift.tabular.correction import benjamini_hochberg
+from drift.tabular.report import TabularReport
 
 
 def compared(reference, current, **settings):
@@ -350,7 +351,7 @@ def test_two_columns_of_one_name_are_a_note():
 
 def test_a_comparison_survives_json():
     found = compared({"n": normal(90), "c": words(90)}, {"n": normal(50, 1), "c": words(50, 1)})
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Comparison) == found
+    assert msgspec.json.decode(msgspec.json.encode(found), type=TabularReport) == found
 
 
 def test_a_table_without_drift_is_reported_as_drifted_at_most_at_the_level():

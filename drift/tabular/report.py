@@ -5,7 +5,7 @@ import msgspec
 from drift.tabular.result import ColumnResult
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class TabularReport(msgspec.Struct, frozen=True, kw_only=True):
     """All columns of two tables."""
 
     columns: tuple[ColumnResult, ...]
