@@ -178,6 +178,32 @@ def baseline_activate(config: Path | None, url: str | None, baseline_id: str) ->
 
 
 @main.command()
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.argument("current", type=click.Path(path_type=Path))
+@click.option(
+    "--p-threshold",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Largest adjusted p-value that counts as drift.",
+)
+@_json
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["drift", "schema"], case_sensitive=False),
+    help="Exit with 3 when a column has drifted; schema: also when columns are new, missing or re-typed.",
+)
+def tabular(
+    reference: Path, current: Path, p_threshold: float, as_json: bool, html: Path | None, fail_on: str | None
+) -> None:
+    """Compare two tables column by column: CSV, gzipped CSV or Parquet, of any size."""
+    from proxy.tabular.command import run
+
+    sys.exit(run(reference, current, p_threshold=p_threshold, as_json=as_json, html=html, fail_on=fail_on))
+
+
+@main.command()
 @_config
 @click.option("--host", help="Address that serve would listen on.")
 @click.option("--port", type=int, help="Port that serve would listen on.")

@@ -115,6 +115,12 @@ class Tabular(Section, frozen=True):
     keep_reports: Count = 200
 
 
+class Rca(Section, frozen=True):
+    model: str = ""
+    timeout_seconds: Seconds = 60.0
+    api_key_env: str = ""
+
+
 class Privacy(Section, frozen=True):
     store_text: bool = True
 
@@ -139,6 +145,7 @@ class Settings(Section, frozen=True):
     history: History = History()
     vector_store: VectorStore = VectorStore()
     tabular: Tabular = Tabular()
+    rca: Rca = Rca()
     privacy: Privacy = Privacy()
     metrics: Metrics = Metrics()
 

@@ -20,7 +20,7 @@ from drift.tabular.correction import Tested, corrected, standing
 from drift.tabular.histogram import number
 from drift.tabular.kinds import KINDS, compare_values
 from drift.tabular.missing import compare_missing
-from drift.tabular.profile import ColumnProfile, NumberProfile, TableProfile, profile_for
+from drift.tabular.profile import ColumnProfile, LabelProfile, NumberProfile, TableProfile, profile_for
 from drift.tabular.report import TabularReport
 from drift.tabular.result import ColumnResult
 from drift.tabular.values import column
@@ -51,6 +51,18 @@ def compare(
     correction. draws and expected_at_least are those of categorical.homogeneity, max_categories that of
     compare_categorical, exact_ties_up_to that of compare_numeric. rng draws the Monte Carlo tests; None: with a
     fixed seed. Raises ValueError for an unknown kind.
+
+    >>> reference = {"age": [38, 40, 41, 45] * 50, "plan": ["basic", "basic", "basic", "pro"] * 50}
+    >>> current = {"age": [27, 29, 30, 32] * 25, "plan": ["basic", "pro", "pro", "team"] * 25}
+    >>> report = compare(reference, current)
+    >>> print(f"{report.drifted} of {report.tested} columns have drifted")
+    2 of 2 columns have drifted
+    >>> for row in report.columns:
+    ...     print(f"{row.name}: {row.test}, {row.effect_name} {row.effect:.2f}, {row.direction}")
+    age: ks_permutation, ks_d 1.00, mean 41 -> 29.5
+    plan: chi2, cramers_v 0.53, basic 75.0 % -> 25.0 %, pro 25.0 % -> 50.0 %
+    >>> report.columns[1].new_categories
+    ('team',)
     """
     declared = dict(kinds or {})
     if wrong := sorted({kind for kind in declared.values() if kind not in KINDS}):
@@ -94,7 +106,9 @@ def compare_profiles(
 
     def one(name: str, own: np.random.Generator) -> Tested:
         before, after = reference.columns[name], current.columns[name]
-        row = _constant(_row(name, *reference.kinds[name], before, after), before, after)
+        if (fault := reference.faults.get(name) or current.faults.get(name)) is not None:
+            return Tested(replace(_row(name, *reference.kinds[name], before, after), note=f"not compared: {fault}"))
+        row = _settled(_row(name, *reference.kinds[name], before, after), before, after)
         return _column(row, before, after, policy, own)
 
     return _report(reference.columns, current.columns, one, retypings, policy, rng)
@@ -173,13 +187,14 @@ def _column(
     )
 
 
-def _constant(row: ColumnResult, reference: ColumnProfile, current: ColumnProfile) -> ColumnResult:
-    """The row of numbers that were read in parts, of which only the whole shows that they are all the same."""
-    if not (isinstance(reference, NumberProfile) and isinstance(current, NumberProfile)):
-        return row
-    if row.kind == "numeric" and reference.low == reference.high == current.low == current.high:
-        always = f"always {number(reference.low)}"
-        return replace(
-            row, kind="constant", kind_reason=always, test="constant", statistic=0.0, p_value=1.0, effect=0.0
-        )
+def _settled(row: ColumnResult, reference: ColumnProfile, current: ColumnProfile) -> ColumnResult:
+    """The row of a column that was told by a few of its rows, of which the whole shows whether it is constant."""
+    if isinstance(reference, NumberProfile) and isinstance(current, NumberProfile):
+        if row.kind == "numeric" and reference.low == reference.high == current.low == current.high:
+            row = replace(row, kind="constant", kind_reason=f"always {number(reference.low)}")
+            return replace(row, test="constant", statistic=0.0, p_value=1.0, effect=0.0)
+    elif isinstance(reference, LabelProfile) and isinstance(current, LabelProfile):
+        found = len(reference.counts.keys() | current.counts.keys())
+        if row.kind == "constant" and found > 1:
+            return replace(row, kind="categorical", kind_reason="strings; a first look saw a single one")
     return row

@@ -133,15 +133,18 @@ class NumberProfile:
         if self._sketch is None:
             self._chunks.extend(chunks)
         else:
-            for chunk in chunks:
-                self._sketch.update(chunk)
+            self._feed(chunks)
 
     def _to_sketch(self) -> None:
         if self._sketch is None:
             self._sketch = datasketches.kll_doubles_sketch(SKETCH_K)
-            for chunk in self._chunks:
-                self._sketch.update(chunk)
+            self._feed(self._chunks)
             self._chunks = []
+
+    def _feed(self, chunks: list[Doubles]) -> None:
+        for chunk in chunks:
+            # The sketch refuses arrays that are read-only, as those of pandas are, or strided.
+            self._sketch.update(np.require(chunk, requirements=["C", "W"]))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_sketch": self._sketch and self._sketch.serialize()}
@@ -227,19 +230,28 @@ class TableProfile:
         self.kinds = dict(kinds)
         each = None if exact_values is None else exact_values // max(1, len(self.kinds))
         self.columns = {name: profile_for(kind, exact_up_to=each) for name, (kind, _) in self.kinds.items()}
+        self.faults: dict[str, str] = {}
+        """Why a column cannot be read, of those that cannot: they fail nothing else."""
         self.rows = 0
 
     def add(self, rows: Mapping[str, Any]) -> None:
         """Take the next rows: every column of kinds, all of one length."""
-        read = {name: column(rows[name]) for name in self.columns}
+        size = 0
         for name, profile in self.columns.items():
-            profile.add(read[name])
-        self.rows += len(next(iter(read.values()), ()))
+            size = len(rows[name])
+            if name in self.faults:
+                continue
+            try:
+                profile.add(column(rows[name]))
+            except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+                self.faults[name] = f"{type(error).__name__}: {error}"
+        self.rows += size
 
     def merge(self, other: "TableProfile") -> None:
         """Take the rows of another profile of the same kinds, which come after this one's."""
         for name, profile in self.columns.items():
             profile.merge(other.columns[name])  # type: ignore[arg-type]
+        self.faults |= other.faults
         self.rows += other.rows
 
 

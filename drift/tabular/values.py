@@ -63,6 +63,9 @@ def missing(value: object) -> bool:
     except TypeError:
         # pandas.NA refuses to be true or false.
         return True
+    except ValueError:
+        # An array has as many answers as values.
+        return False
 
 
 def present(values: Column, most: int) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Tables that people bring: read, compared in a process of their own, reported."""
