@@ -15,7 +15,7 @@ import datasketches
 import numpy as np
 
 from drift.tabular.ks import Doubles
-from drift.tabular.values import Column, absent, column, numbers, seconds, tally
+from drift.tabular.values import Column, absent, column, numbers, seconds, tally, tally_coded
 
 SKETCH_K = 16_384
 """Half a megabyte a column; rank error .00026 at 99 % confidence, in a third more time than k = 4,096."""
@@ -164,9 +164,9 @@ class LabelProfile:
         self.rows = self.missing = 0
         self.grouped = False
 
-    def add(self, values: Column) -> None:
-        """Take the next rows, shape (n,)."""
-        found, gone = tally(values, truth=self._truth)
+    def add(self, values: Any) -> None:
+        """Take the next rows, shape (n,): a Column, or a pandas series of categories."""
+        found, gone = tally_coded(values, truth=self._truth) or tally(column(values), truth=self._truth)
         self.rows += len(values)
         self.missing += gone
         self._count(found)
@@ -242,7 +242,7 @@ class TableProfile:
             if name in self.faults:
                 continue
             try:
-                profile.add(column(rows[name]))
+                profile.add(rows[name] if isinstance(profile, LabelProfile) else column(rows[name]))
             except (TypeError, ValueError, ArithmeticError, LookupError) as error:
                 self.faults[name] = f"{type(error).__name__}: {error}"
         self.rows += size

@@ -144,6 +144,20 @@ def tally(values: Column, *, truth: bool = False) -> tuple[Counter[str], int]:
     return by_label, nothing
 
 
+def tally_coded(values: Any, *, truth: bool = False) -> tuple[Counter[str], int] | None:
+    """tally of a pandas series whose values are codes into its categories, by counting codes; None for any other."""
+    coded = getattr(values, "cat", None)
+    if coded is None:
+        return None
+    # The code of a missing value is -1.
+    missing_values, *counts = np.bincount(coded.codes.to_numpy() + 1, minlength=len(coded.categories) + 1).tolist()
+    by_label: Counter[str] = Counter()
+    for value, count in zip(coded.categories.tolist(), counts, strict=True):
+        if count:
+            by_label[label(value, truth=truth)] += count
+    return by_label, missing_values
+
+
 def label(value: object, *, truth: bool = False) -> str:
     """A category's name; a whole number reads alike from an integer and a float column."""
     if truth:

@@ -44,7 +44,8 @@ def finished(compared: Compared, *, report_id: str, generated_at: str, dataset: 
 def _message(tested: int, drifted: int, strongest: Strongest | None) -> str:
     if not tested:
         return "No column could be tested; each row says why."
+    columns = "column" if tested == 1 else "columns"
     if strongest is None:
-        return f"No drift: none of the {tested} columns tested has changed by enough to matter."
-    have = "column has" if drifted == 1 else "columns have"
-    return f"{drifted} of {tested} {have} drifted, {strongest.feature} the most: {strongest.direction}."
+        return f"No drift: none of the {tested} {columns} tested has changed by enough to matter."
+    have = "has" if drifted == 1 else "have"
+    return f"{drifted} of {tested} {columns} {have} drifted, {strongest.feature} the most: {strongest.direction}."
