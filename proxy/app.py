@@ -21,13 +21,30 @@ from proxy.children import Child
 from proxy.collector import HistoryCollector
 from proxy.config import Settings
 from proxy.context import Context
+from proxy.language_model import LanguageModel
 from proxy.metrics import Metrics
 from proxy.probe import Probe
 from proxy.recorder import Recorder
 from proxy.relay import Relay
-from proxy.routes import drift, evidence, operations, playground, problems
+from proxy.routes import (
+    drift,
+    evidence,
+    explanations,
+    operations,
+    playground,
+    problems,
+    references,
+    reports,
+    table_problems,
+    tabular,
+)
 from proxy.stores.history import open_history
 from proxy.stores.log import open_log
+from proxy.stores.runs import Runs
+from proxy.tabular.gauges import TabularCollector
+from proxy.tabular.jobs import Jobs
+from proxy.tabular.references import References
+from proxy.tabular.uploads import Uploads
 from proxy.tap import Tap
 from proxy.upstream import connect
 
@@ -64,17 +81,24 @@ def build(
         # From here on: what was logged before was answered by the models before.
         await asyncio.to_thread(history.ask, "digests", {"digests": digests, "head": log.head()})
 
+    probe = Probe(base, transport, tell_digests)
     context = Context(
         settings=settings,
         history=history,
         log=log,
         tap=tap,
         relay=relay,
-        probe=Probe(base, transport, tell_digests),
+        probe=probe,
         worker=Child("worker", worker_command) if worker_command else None,
         embedded=embedded,
+        runs=Runs(history.engine, keep=settings.tabular.keep_reports, max_datasets=settings.metrics.max_series),
+        jobs=Jobs(settings.tabular),
+        uploads=Uploads(settings.data_dir / "uploads", settings.tabular.max_bytes),
+        references=References(settings.data_dir / "references"),
+        language_model=LanguageModel(relay, probe, settings.rca, settings.upstream),
     )
     registry.register(HistoryCollector(history, log, tap, context.status))
+    registry.register(TabularCollector(context.runs.gauges))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -82,11 +106,12 @@ def build(
         children = [child for child in (context.worker, embedded) if child]
         for child in children:
             child.start()
-        probe = asyncio.create_task(context.probe.run())
+        probing = asyncio.create_task(probe.run())
         try:
             yield
         finally:
-            probe.cancel()
+            probing.cancel()
+            await context.jobs.close()
             await asyncio.to_thread(tap.close)
             await asyncio.gather(*(child.stop(settings.server.drain_seconds) for child in children))
             await transport.aclose()
@@ -100,7 +125,7 @@ def build(
             "registry": Provide(lambda: registry, sync_to_thread=False),
         },
         lifespan=[lifespan],
-        exception_handlers=problems.HANDLERS,
+        exception_handlers=problems.HANDLERS | table_problems.HANDLERS,
         cors_config=CORSConfig(allow_origins=list(settings.server.cors_origins))
         if settings.server.cors_origins
         else None,
@@ -139,6 +164,15 @@ def _control_plane() -> list[Any]:
         drift.make_baseline,
         drift.activate,
         playground.generate,
+        tabular.simulated,
+        tabular.upload,
+        references.references,
+        references.reference,
+        references.put_reference,
+        references.delete_reference,
+        reports.reports,
+        reports.report,
+        explanations.explain_drift,
     ]
 
 

@@ -7,10 +7,15 @@ from typing import Any
 
 from proxy.children import Child
 from proxy.config import Settings
+from proxy.language_model import LanguageModel
 from proxy.probe import Probe
 from proxy.relay import Relay
 from proxy.stores.history import History
 from proxy.stores.log import Log
+from proxy.stores.runs import Runs
+from proxy.tabular.jobs import Jobs
+from proxy.tabular.references import References
+from proxy.tabular.uploads import Uploads
 from proxy.tap import Tap
 
 STALLED_SECONDS = 30.0
@@ -31,6 +36,11 @@ class Context:
         probe: Probe,
         worker: Child | None,
         embedded: Child | None,
+        runs: Runs,
+        jobs: Jobs,
+        uploads: Uploads,
+        references: References,
+        language_model: LanguageModel,
     ):
         self.settings = settings
         self.history = history
@@ -40,6 +50,11 @@ class Context:
         self.probe = probe
         self.worker = worker
         self.embedded = embedded
+        self.runs = runs
+        self.jobs = jobs
+        self.uploads = uploads
+        self.references = references
+        self.language_model = language_model
 
     @property
     def hint(self) -> str:

@@ -131,3 +131,24 @@ commands = sa.Table(  # what people ask of the worker, and its answers
     sa.Column("arguments", sa.Text, nullable=False),
     sa.Column("answer", sa.Text, index=True),
 )
+
+tabular_runs = sa.Table(  # comparisons of tables; only the newest are kept
+    "tabular_runs",
+    schema,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("dataset", sa.Text, nullable=False),  # "": none
+    sa.Column("drifted", sa.Integer, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+tabular_gauges = sa.Table(  # what /metrics says of each named dataset's last run
+    "tabular_gauges",
+    schema,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
