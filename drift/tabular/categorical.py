@@ -110,6 +110,11 @@ def homogeneity(
     which would take the first sample for the truth. When an expected count is under expected_at_least, p is the
     share of tables with the same margins that reach the statistic, p = (1 + #{>=}) / (draws + 1), from draws
     tables. p = 1 when a side, or all but one category, has no count. Residuals: Haberman (1973).
+
+    >>> table = np.array([[16, 16], [18, 16], [16, 16], [14, 16], [12, 16], [12, 8]])
+    >>> found = homogeneity(table, np.random.default_rng(0))
+    >>> round(found.statistic, 4), round(found.p_value, 4)
+    (1.6224, 0.8985)
     """
     residuals = np.zeros(len(table))
     used = table.sum(axis=1) > 0
@@ -154,6 +159,10 @@ def cramers_v(table: Counts, *, equal_sides: bool = True) -> tuple[float, float]
     count as if they were of the same size, the harmonic mean of n and m: otherwise V shrinks as the sizes part,
     and a share that goes from .5 to .8 reads .31 at 200 against 200 and .09 at 2,000 against 50. At n = m
     both are the textbook's.
+
+    >>> corrected, raw = cramers_v(np.array([[200, 400], [800, 600]]))
+    >>> round(corrected, 5), round(raw, 5)
+    (0.21712, 0.21822)
     """
     counts = np.asarray(table[table.sum(axis=1) > 0], dtype=np.float64)
     sides = counts.sum(axis=0)

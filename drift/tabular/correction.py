@@ -35,7 +35,11 @@ def corrected(tested: list[Tested], p_threshold: float, effect_threshold: float)
 
 
 def benjamini_hochberg(p_values: Doubles) -> Doubles:
-    """Adjusted p-values, shape (k,); NaN stays NaN and is not counted. Source: Benjamini and Hochberg (1995)."""
+    """Adjusted p-values, shape (k,); NaN stays NaN and is not counted. Source: Benjamini and Hochberg (1995).
+
+    >>> benjamini_hochberg(np.array([0.01, 0.04, np.nan, 0.03])).tolist()
+    [0.03, 0.04, nan, 0.04]
+    """
     adjusted = np.full(len(p_values), np.nan)
     known = np.flatnonzero(~np.isnan(p_values))
     falling = known[np.argsort(-p_values[known], kind="stable")]

@@ -11,6 +11,7 @@ _QUANTILES = 2_001
 _LEFT = 4
 """An explanation leaves at most a quarter of the distance."""
 _MOST_LEFT = 0.1
+_MOST_CHANCE = 0.15
 _KOLMOGOROV = 1.36
 """sqrt(nm / (n + m)) D of two samples of one population exceeds it with a chance of .05."""
 
@@ -31,7 +32,7 @@ class Pair(NamedTuple):
         kept are the shares of either sample that were compared.
         """
         n, m = (max(1.0, size * share) for size, share in zip(self.sizes, kept, strict=True))
-        chance = min(_MOST_LEFT, _KOLMOGOROV * float(np.sqrt(1 / n + 1 / m)))
+        chance = min(_MOST_CHANCE, _KOLMOGOROV * float(np.sqrt(1 / n + 1 / m)))
         return left <= max(min(self.distance / _LEFT, most), min(chance, self.distance / 2))
 
 
@@ -55,6 +56,14 @@ def distance(first: Doubles, second: Doubles) -> float:
     return float(np.abs(steps).max())
 
 
+def distance_undone(reference: Doubles, undone: Doubles) -> float:
+    """distance, of values that arithmetic has brought back and so differ from the reference's in the last digits."""
+    step = 1e-9 * float(max(abs(reference[0]), abs(reference[-1])))
+    if not 0 < step < np.inf:
+        return distance(reference, undone)
+    return distance(np.round(reference / step), np.round(undone / step))
+
+
 def share_of(ascending: Doubles, value: float) -> float:
     """The share of a sorted sample that equals a value."""
     low, high = np.searchsorted(ascending, value, "left"), np.searchsorted(ascending, value, "right")
@@ -65,7 +74,7 @@ def on_grid(values: Doubles, step: float) -> float:
     """The share of values that are multiples of step."""
     with np.errstate(over="ignore", invalid="ignore"):
         ratio = values / step
-        return float((np.abs(ratio - np.round(ratio)) <= 1e-6 * np.maximum(1.0, np.abs(ratio) * 1e-3)).mean())
+        return float((np.abs(ratio - np.round(ratio)) <= 1e-6 * np.clip(np.abs(ratio), 1.0, 1e4)).mean())
 
 
 def fell(before: float, after: float, name: str = "D") -> str:

@@ -10,6 +10,7 @@ from drift.tabular.categorical import compare_categorical
 from drift.tabular.histogram import number
 from drift.tabular.numeric import compare_numeric
 from drift.tabular.profile import ColumnProfile, LabelProfile, NumberProfile
+from drift.tabular.recognised import patterns_of
 from drift.tabular.result import ColumnResult
 from drift.tabular.sketched import compare_sketched
 
@@ -25,7 +26,18 @@ def compare_values(
     policy: TablePolicy,
     rng: np.random.Generator,
 ) -> ColumnResult:
-    """The row, filled in by the test of its kind on the values that are not missing."""
+    """The row, filled in by the test of its kind on the values that are not missing, and the patterns in them."""
+    tested = _tested(row, reference, current, policy, rng)
+    return replace(tested, patterns=patterns_of(tested, reference, current, policy))
+
+
+def _tested(
+    row: ColumnResult,
+    reference: ColumnProfile,
+    current: ColumnProfile,
+    policy: TablePolicy,
+    rng: np.random.Generator,
+) -> ColumnResult:
     if isinstance(reference, NumberProfile) and isinstance(current, NumberProfile):
         return _numeric(row, reference, current, policy)
     if isinstance(reference, LabelProfile) and isinstance(current, LabelProfile):

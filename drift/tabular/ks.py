@@ -50,6 +50,12 @@ def steps(reference: Doubles, current: Doubles) -> Steps:
     """The steps of two samples, reference (n,) and current (m,), both sorted and finite.
 
     Raises TooFewSamples when either is empty.
+
+    >>> at = steps(np.array([1.0, 1.0, 2.0, 3.0]), np.array([2.0, 3.0, 3.0]))
+    >>> at.values.tolist(), at.reference_upto.tolist(), at.total_upto.tolist()
+    ([1.0, 2.0, 3.0], [2, 3, 4], [2, 4, 7])
+    >>> at.gaps.tolist(), at.tied
+    ([6, 5, 0], True)
     """
     n, m = len(reference), len(current)
     if not (n and m):
@@ -64,7 +70,11 @@ def steps(reference: Doubles, current: Doubles) -> Steps:
 
 
 def distance(at: Steps) -> float:
-    """The statistic D, the largest difference of the two distribution functions."""
+    """The statistic D, the largest difference of the two distribution functions.
+
+    >>> distance(steps(np.array([1.0, 1.0, 2.0, 3.0]), np.array([2.0, 3.0, 3.0])))
+    0.5
+    """
     return float(np.abs(at.gaps).max() / (at.n * at.m))
 
 
@@ -74,6 +84,9 @@ def scipy_p_value(reference: Doubles, current: Doubles, statistic: float) -> flo
     Above 10,000 values its asymptotic formula is evaluated at the D at hand, so that nothing is sorted again. In
     the tail of that formula scipy sums as many terms as there are values, 1 s at a million: there, from 20,000
     on, the closed form of Maag and Dicaire (1971) is within .1 % of it for p above 1e-6.
+
+    >>> round(scipy_p_value(np.array([1.0, 1.0, 2.0, 3.0]), np.array([2.0, 3.0, 3.0]), 0.5), 4)
+    0.6571
     """
     n, m = len(reference), len(current)
     if max(n, m) <= _EXACT_BY_SCIPY:
@@ -85,7 +98,11 @@ def scipy_p_value(reference: Doubles, current: Doubles, statistic: float) -> flo
 
 
 def asymptotic_p_value(n: int, m: int, statistic: float) -> float:
-    """scipy's p-value of D between large samples of n and m values, by its formula or, in its tail, a closed one."""
+    """scipy's p-value of D between large samples of n and m values, by its formula or, in its tail, a closed one.
+
+    >>> round(asymptotic_p_value(20_000, 20_000, 0.01), 4)
+    0.2682
+    """
     size = float(np.round(n * m / (n + m)))
     if size > _SUMMED and size * statistic**2 >= _TAIL:
         return float(min(1.0, max(_SMALLEST, 2 * np.exp(-((6 * size * statistic + 1) ** 2) / (18 * size)))))
@@ -100,6 +117,12 @@ def permutation_p_value(at: Steps) -> float:
     each is weighted by the chance that the rest ends with n labels in all. Without ties it is scipy's exact
     p-value. O((n + m) w), w the width of the band in labels. Source: the recursion of Schroer and Trenkler
     (1995), summed over what leaves the band so that small p-values keep their digits.
+
+    Of the 35 ways to label these seven values, 17 reach the D observed:
+
+    >>> at = steps(np.array([1.0, 1.0, 2.0, 3.0]), np.array([2.0, 3.0, 3.0]))
+    >>> round(35 * permutation_p_value(at), 6)
+    17.0
     """
     h = int(np.abs(at.gaps).max())
     if h == 0:

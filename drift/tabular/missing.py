@@ -27,6 +27,15 @@ def compare_missing(
 
     Of reference_missing among n rows and current_missing among m; None when there is nothing to compare: a side
     without rows, or no row at all, or every row, without a value.
+
+    >>> few = compare_missing(3, 4, 1, 4)
+    >>> few.test, round(few.p_value, 4)
+    ('fisher', 0.4857)
+    >>> many = compare_missing(20, 100, 40, 100)
+    >>> many.test, round(many.p_value, 4), round(many.effect, 4)
+    ('chi2', 0.002, 0.2069)
+    >>> compare_missing(0, 9, 0, 5) is None
+    True
     """
     table = np.array([[reference_missing, current_missing], [n - reference_missing, m - current_missing]])
     if not (table.sum(axis=0).all() and table.sum(axis=1).all()):

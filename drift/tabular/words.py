@@ -2,6 +2,7 @@
 
 import math
 import re
+from datetime import UTC, datetime, timedelta
 
 _PLAIN = re.compile(r"\w[\w.\-/]*")
 _NAME_CHARACTERS = 60
@@ -15,6 +16,15 @@ def amount(value: float) -> str:
     if abs(value) < 1e9 and (value == round(value) or abs(value) >= 10**_DIGITS):
         return f"{value:.0f}"
     return f"{value:.{_DIGITS}g}"
+
+
+def day(unix_seconds: float) -> str:
+    """A date in UTC, with its time unless that is midnight; a number where no calendar reaches."""
+    try:
+        when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=unix_seconds)
+    except (ValueError, OverflowError):
+        return amount(unix_seconds)
+    return when.strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
 
 
 def percentage(share: float) -> str:
@@ -38,11 +48,17 @@ def clipped(text: object, characters: int) -> str:
     return line if len(line) <= characters else line[: characters - 1] + "…"
 
 
+def figure(value: object) -> float | None:
+    """A finite number as a float, else None: a report may have been through other hands."""
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
 def listed(words: list[str], last: str = "and") -> str:
     """ "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
 
 
-def counted(number: int, noun: str) -> str:
-    """ "1 column", "2 columns"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def verbatim(text: object) -> str:
+    """Somebody else's label in quotes with its spaces, control characters as escapes, clipped to 60 characters."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    return f"“{shown if len(shown) <= _NAME_CHARACTERS else shown[: _NAME_CHARACTERS - 1] + '…'}”"
