@@ -10,9 +10,10 @@ from scipy.special import chdtrc
 
 from drift.errors import TooFewSamples
 from drift.policy import TABLE
-from drift.tabular.histogram import category_shares, clip_label, percent
+from drift.tabular.histogram import category_shares, clip_label
 from drift.tabular.ks import Doubles
 from drift.tabular.result import Share
+from drift.tabular.words import percentage
 
 Counts = NDArray[np.int64]
 """A contingency table, shape (k, 2): counts of k categories in the reference and in the current sample."""
@@ -200,8 +201,8 @@ def _group_rare(labels: list[str], table: Counts, most: int, expected_at_least: 
         kept[min(np.flatnonzero(kept & (totals == totals[kept].min())), key=lambda i: labels[i])] = False
     rare = ~kept
     note = (
-        f"{int(rare.sum()):,} of {len(labels):,} categories, each at most {percent(totals[rare].max() / totals.sum())} "
-        "of all rows, are tested as one"
+        f"{int(rare.sum()):,} of {len(labels):,} categories, each at most "
+        f"{percentage(totals[rare].max() / totals.sum())} of all rows, are tested as one"
     )
     return np.vstack([table[kept], table[rare].sum(axis=0)]), note
 
@@ -220,5 +221,5 @@ def _direction(labels: list[str], table: Counts) -> str:
     most = labels.index("true") if set(labels) == {"true", "false"} else int(np.argmax(np.abs(change)))
     said = [most] if len(labels) < 3 else [most, int(np.argmin(change * np.sign(change[most] or 1)))]
     return ", ".join(
-        f"{clip_label(labels[i])} {percent(shares[i, 0])} -> {percent(shares[i, 1])}" for i in dict.fromkeys(said)
+        f"{clip_label(labels[i])} {percentage(shares[i, 0])} -> {percentage(shares[i, 1])}" for i in dict.fromkeys(said)
     )

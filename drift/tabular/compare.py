@@ -17,13 +17,13 @@ from drift.errors import DriftError
 from drift.policy import TABLE, TablePolicy
 from drift.tabular.columns import kind_of, retyped
 from drift.tabular.correction import Tested, corrected, standing
-from drift.tabular.histogram import number
 from drift.tabular.kinds import KINDS, compare_values
 from drift.tabular.missing import compare_missing
 from drift.tabular.profile import ColumnProfile, LabelProfile, NumberProfile, TableProfile, profile_for
 from drift.tabular.report import TabularReport
 from drift.tabular.result import ColumnResult
 from drift.tabular.values import column
+from drift.tabular.words import amount
 
 SEED = 0
 """Of the Monte Carlo tests, unless a generator is given: the same tables give the same report."""
@@ -60,7 +60,7 @@ def compare(
     >>> for row in report.columns:
     ...     print(f"{row.name}: {row.test}, {row.effect_name} {row.effect:.2f}, {row.direction}")
     age: ks_permutation, ks_d 1.00, mean 41 -> 29.5
-    plan: chi2, cramers_v 0.53, basic 75.0 % -> 25.0 %, pro 25.0 % -> 50.0 %
+    plan: chi2, cramers_v 0.53, basic 75 % -> 25 %, pro 25 % -> 50 %
     >>> report.columns[1].new_categories
     ('team',)
     """
@@ -191,7 +191,7 @@ def _settled(row: ColumnResult, reference: ColumnProfile, current: ColumnProfile
     """The row of a column that was told by a few of its rows, of which the whole shows whether it is constant."""
     if isinstance(reference, NumberProfile) and isinstance(current, NumberProfile):
         if row.kind == "numeric" and reference.low == reference.high == current.low == current.high:
-            row = replace(row, kind="constant", kind_reason=f"always {number(reference.low)}")
+            row = replace(row, kind="constant", kind_reason=f"always {amount(reference.low)}")
             return replace(row, test="constant", statistic=0.0, p_value=1.0, effect=0.0)
     elif isinstance(reference, LabelProfile) and isinstance(current, LabelProfile):
         found = len(reference.counts.keys() | current.counts.keys())

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from drift.tabular.histogram import percent
 from drift.tabular.ks import Doubles
 from drift.tabular.missing import MissingDrift
 from drift.tabular.result import ColumnResult
+from drift.tabular.words import percentage
 
 
 class Tested(NamedTuple):
@@ -59,7 +59,7 @@ def _with_missing(
     figures = {**row.figures, "missing_p_adjusted": p_adjusted, "missing_effect": missing.effect}
     if not (p_adjusted <= p_threshold and missing.effect >= effect_threshold):
         return replace(row, figures=figures)
-    change = f"missing {percent(row.reference_missing)} -> {percent(row.current_missing)}"
+    change = f"missing {percentage(row.reference_missing)} -> {percentage(row.current_missing)}"
     if row.drifted:
         return replace(row, figures=figures, direction=f"{row.direction}; {change}")
     of_values = {"values_p": row.p_value, "values_p_adjusted": row.p_adjusted, "values_effect": row.effect}

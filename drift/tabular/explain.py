@@ -23,9 +23,8 @@ _TESTS = {
 _SIZES = ((0.5, "very strongly"), (0.3, "strongly"), (0.2, "clearly"))
 _LIKELY = 0.6
 """Weight of a cause from which on the headline calls it the likeliest."""
-_WENT = re.compile(
-    r"(mean|median|standard deviation|interquartile range|missing) ([-+\d.e:% ]{1,24}) -> ([-+\d.e:% ]{1,24})"
-)
+_FIGURE = r"((?:under |over )?[-+\d.e:% ]{1,24})"
+_WENT = re.compile(rf"(mean|median|standard deviation|interquartile range|missing) {_FIGURE} -> {_FIGURE}")
 """A part of a direction that holds nothing but figures."""
 _SOURCE_CHARACTERS = 200
 _NAMED = 6

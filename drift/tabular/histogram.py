@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from drift.tabular.ks import Doubles, Integers
 from drift.tabular.result import Share
+from drift.tabular.words import amount
 
 _BARS = 15
 _INTEGER_BARS = 20
@@ -18,23 +19,12 @@ _CATEGORIES = 12
 _LABEL_CHARACTERS = 60
 
 
-def number(value: float) -> str:
-    """A number for people: four significant digits, from a thousand to a billion the whole number."""
-    size = abs(value)
-    return f"{value:.0f}" if 1e3 <= size < 1e9 or (size < 1e3 and value == round(value)) else f"{value:.4g}"
-
-
-def percent(share: float) -> str:
-    """A share, 0 to 1, for people; never 0 % when it is not 0."""
-    return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else f"{100 * share:.1g} %"
-
-
 def clip_label(label: str) -> str:
     """A category's label, short enough for a picture."""
     return label if len(label) <= _LABEL_CHARACTERS else label[: _LABEL_CHARACTERS - 1] + "…"
 
 
-def numeric_shares(reference: Doubles, current: Doubles, *, word: Callable[[float], str] = number) -> tuple[Share, ...]:
+def numeric_shares(reference: Doubles, current: Doubles, *, word: Callable[[float], str] = amount) -> tuple[Share, ...]:
     """Bars of two sorted finite samples, (n,) and (m,), neither empty.
 
     Equal widths between the reference's 1 % and 99 % quantiles; the end bars also hold what lies beyond them.
@@ -45,9 +35,9 @@ def numeric_shares(reference: Doubles, current: Doubles, *, word: Callable[[floa
         # The reference hardly varies: show where the current sample went.
         low, high = min(low, current[0]), max(high, current[-1])
     inner = reference[np.searchsorted(reference, low) : np.searchsorted(reference, high, "right")]
-    if high / 2 - low / 2 < _INTEGER_BARS / 2 and bool((inner == np.floor(inner)).all()) and word is number:
+    if high / 2 - low / 2 < _INTEGER_BARS / 2 and bool((inner == np.floor(inner)).all()) and word is amount:
         edges = np.arange(np.floor(low) + 1, np.ceil(high) + 1)
-        labels = [number(value) for value in np.arange(np.floor(low), np.ceil(high) + 1)]
+        labels = [amount(value) for value in np.arange(np.floor(low), np.ceil(high) + 1)]
         if len(labels) > 1:
             labels[0] = f"<= {labels[0]}" if min(reference[0], current[0]) < low else labels[0]
             labels[-1] = f">= {labels[-1]}" if max(reference[-1], current[-1]) >= high + 1 else labels[-1]
@@ -95,6 +85,6 @@ def category_shares(
 def _distinct(edges: Doubles, word: Callable[[float], str]) -> list[str]:
     """The edges in words; with more digits where four make two edges read alike."""
     words = [word(edge) for edge in edges]
-    if word is number and len(set(words)) < len(words):
+    if word is amount and len(set(words)) < len(words):
         return [f"{edge:.10g}" for edge in edges]
     return words

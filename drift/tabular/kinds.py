@@ -1,18 +1,16 @@
 """The test that each kind of column gets."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 from msgspec.structs import replace
 
 from drift.policy import TablePolicy
 from drift.tabular.categorical import compare_categorical
-from drift.tabular.histogram import number
 from drift.tabular.numeric import compare_numeric
 from drift.tabular.profile import ColumnProfile, LabelProfile, NumberProfile
 from drift.tabular.recognised import patterns_of
 from drift.tabular.result import ColumnResult
 from drift.tabular.sketched import compare_sketched
+from drift.tabular.words import amount, day
 
 KINDS = ("numeric", "categorical", "boolean", "date", "id", "constant", "text")
 _FEWEST_IN_ORDER = 10
@@ -99,7 +97,7 @@ def _numeric(row: ColumnResult, reference: NumberProfile, current: NumberProfile
     clock = _clock(reference, current, is_date)
     if clock and is_date:
         return replace(row, note="; ".join([*notes, f"values not compared: {clock}"]))
-    word = _day if is_date else number
+    word = day if is_date else amount
     if reference.exact and current.exact:
         exact_ties_up_to = policy.exact_ties_up_to
         found = compare_numeric(reference.values(), current.values(), exact_ties_up_to=exact_ties_up_to, word=word)
@@ -133,13 +131,6 @@ def _clock(before: NumberProfile, after: NumberProfile, is_date: bool) -> str:
         later = "later" if before.high < after.low else "earlier"
         return f"every current date is {later} than the reference's, as when time passes"
     return ""
-
-
-def _day(value: float) -> str:
-    try:
-        return datetime.fromtimestamp(value, tz=UTC).strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
-    except (ValueError, OverflowError, OSError):
-        return number(value)
 
 
 def _too_few(n: int, m: int) -> str:

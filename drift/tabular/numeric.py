@@ -8,9 +8,10 @@ import numpy as np
 from drift.errors import TooFewSamples
 from drift.policy import TABLE
 from drift.tabular import ks
-from drift.tabular.histogram import bin_counts, number, numeric_shares
+from drift.tabular.histogram import bin_counts, numeric_shares
 from drift.tabular.ks import Doubles
 from drift.tabular.result import Share
+from drift.tabular.words import amount
 
 _PSI_BINS = 10
 """Tenths of the reference: the convention that the rules of thumb about the index were made for."""
@@ -39,7 +40,7 @@ def compare_numeric(
     current: Doubles,
     *,
     exact_ties_up_to: int = TABLE.exact_ties_up_to,
-    word: Callable[[float], str] = number,
+    word: Callable[[float], str] = amount,
 ) -> NumericDrift:
     """Two-sample Kolmogorov-Smirnov test of reference (n,) against current (m,), with its size and direction.
 
@@ -85,7 +86,7 @@ def compare_numeric(
     )
 
 
-def direction(figures: dict[str, float], word: Callable[[float], str] = number) -> str:
+def direction(figures: dict[str, float], word: Callable[[float], str] = amount) -> str:
     """Which way a column moved and by how much: "mean 40.9 -> 29.4".
 
     The median where a tail makes the mean misleading: a mean outside the middle half of its own values, or
@@ -107,8 +108,8 @@ def direction(figures: dict[str, float], word: Callable[[float], str] = number) 
     name, (a, b) = ("median", medians) if robust else ("mean", means)
     scale, scales = ("interquartile range", quarters) if robust else ("standard deviation", list(spreads))
     stays = abs(b - a) < _LOCATION_MOVES * max(scales)
-    if stays and min(scales) > 0 and max(scales) / min(scales) > _SPREAD_MOVES and word is number:
-        return f"{scale} {number(scales[0])} -> {number(scales[1])}"
+    if stays and min(scales) > 0 and max(scales) / min(scales) > _SPREAD_MOVES and word is amount:
+        return f"{scale} {amount(scales[0])} -> {amount(scales[1])}"
     return f"{name} {word(a)} -> {word(b)}"
 
 

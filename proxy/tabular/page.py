@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from drift.tabular.result import ColumnResult
+from drift.tabular.words import percentage
 from proxy.tabular import words
 from proxy.tabular.markup import direction, name, text
 from proxy.tabular.pictures import effect_bar
@@ -126,7 +127,7 @@ def _overview(groups: list[_Group], summary: Summary) -> str:
 def _line(row: ColumnResult, place: int, summary: Summary) -> str:
     bar = "" if row.effect is None else effect_bar(row.effect, summary.effect_threshold)
     gone = row.reference_missing or row.current_missing
-    missing = f"{words.percent(row.reference_missing)} → {words.percent(row.current_missing)}" if gone else "none"
+    missing = f"{percentage(row.reference_missing)} → {percentage(row.current_missing)}" if gone else "none"
     return (
         f'<tr><th scope="row"><a href="#column-{place}">{name(row.name)}</a></th><td>{badge(row)}</td>'
         f'<td class="effects"><span>{words.effect(row)}</span> {bar}</td>'

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from html import escape
 
 from drift.tabular.result import ColumnResult, Share
+from drift.tabular.words import percentage
 from proxy.tabular.markup import text
-from proxy.tabular.words import clipped, percent, visible
+from proxy.tabular.words import clipped, visible
 
 _STEPS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5)
 _GRID_LINES = 4
@@ -26,7 +27,7 @@ def missing_shares(row: ColumnResult) -> tuple[Share, Share]:
 def alternative(name: str, shares: Sequence[Share]) -> str:
     """What the picture shows, in a sentence: the bars that changed most."""
     most = sorted(shares, key=lambda share: -abs(share.current - share.reference))[:3]
-    said = "; ".join(f"{share.label}: {percent(share.reference)} to {percent(share.current)}" for share in most)
+    said = "; ".join(f"{share.label}: {percentage(share.reference)} to {percentage(share.current)}" for share in most)
     return f"{name}: shares of {len(shares)} bars, reference against current. The largest changes are {said}."
 
 
@@ -74,7 +75,7 @@ def bars(identity: str, name: str, shares: Sequence[Share]) -> str:
         parts.append(f'<text class="label" x="0" y="{y + 13}">{escape(label) or "(empty)"}</text>')
         parts.append(
             f'<text class="value" x="100%" y="{y + 13}" text-anchor="end">'
-            f"{percent(share.reference)} → {percent(share.current)}</text>"
+            f"{percentage(share.reference)} → {percentage(share.current)}</text>"
         )
         for side, value, down in (("r", share.reference, 18), ("c", share.current, 18 + _BAR + 2)):
             if value > 0:
@@ -103,7 +104,7 @@ def _opening(identity: str, name: str, shares: Sequence[Share], of: str, height:
 
 
 def _tip(share: Share) -> str:
-    return f"<title>{text(share.label)}: {percent(share.reference)} → {percent(share.current)}</title>"
+    return f"<title>{text(share.label)}: {percentage(share.reference)} → {percentage(share.current)}</title>"
 
 
 def _axis(largest: float) -> tuple[float, float]:

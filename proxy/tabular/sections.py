@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from drift.tabular.explain import Explanation, explain
 from drift.tabular.result import ColumnResult, Share
+from drift.tabular.words import percentage
 from proxy.tabular import pictures, words
 from proxy.tabular.markup import direction, name, text
 from proxy.tabular.records import Run, Summary
@@ -100,8 +101,8 @@ def _figure(row: ColumnResult, of: str, key: str, shares: Sequence[Share], *, sc
         drawn = pictures.bars(key, of, shares[:_FEW] if few else shares)
         said += f" The {_FEW} most frequent are shown; the table has more." if few else ""
     rows = "".join(
-        f'<tr><th scope="row">{name(share.label)}</th><td>{words.percent(share.reference)}</td>'
-        f"<td>{words.percent(share.current)}</td></tr>"
+        f'<tr><th scope="row">{name(share.label)}</th><td>{percentage(share.reference)}</td>'
+        f"<td>{percentage(share.current)}</td></tr>"
         for share in shares
     )
     return (
@@ -114,7 +115,7 @@ def _figure(row: ColumnResult, of: str, key: str, shares: Sequence[Share], *, sc
 def _figures(row: ColumnResult) -> str:
     lines = [
         ("Rows", f"{row.reference_rows:,}", f"{row.current_rows:,}"),
-        ("Missing", words.percent(row.reference_missing), words.percent(row.current_missing)),
+        ("Missing", percentage(row.reference_missing), percentage(row.current_missing)),
     ]
     for key, label in _SUMMARIES.items():
         before, after = (words.figure(row, f"{side}_{key}") for side in ("reference", "current"))

@@ -4,6 +4,7 @@ import unicodedata
 from datetime import UTC, datetime
 
 from drift.tabular.result import ColumnResult
+from drift.tabular.words import day, percentage
 from proxy.tabular.records import Summary
 
 KINDS = {"id": "identifier", "text": "free text", "unknown": "not read"}
@@ -63,13 +64,6 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if 1e3 <= size < 1e9 or (size < 1e3 and value == round(value)) else f"{value:.4g}"
 
 
-def percent(share: float) -> str:
-    """A share, 0 to 1; never 0 % or 100 % when it is neither."""
-    if 0.9995 <= share < 1:
-        return "> 99.9 %"
-    return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else f"{100 * share:.1g} %"
-
-
 def p_short(p: float | None) -> str:
     """A p-value for a column of figures."""
     if p is None:
@@ -120,10 +114,7 @@ def figure(row: ColumnResult, name: str) -> str:
         return number(value)
     if name.endswith("_std"):
         return f"{number(value / 86_400)} days"
-    try:
-        return f"{datetime.fromtimestamp(value, tz=UTC):%Y-%m-%d %H:%M}".removesuffix(" 00:00")
-    except (ValueError, OverflowError, OSError):
-        return number(value)
+    return day(value)
 
 
 def verdict(row: ColumnResult, summary: Summary) -> str:
@@ -187,7 +178,7 @@ def missing(row: ColumnResult) -> str:
     """Both sides' missing values and their own test."""
     if not (row.reference_missing or row.current_missing):
         return ""
-    said = f"Missing values: {percent(row.reference_missing)} → {percent(row.current_missing)}"
+    said = f"Missing values: {percentage(row.reference_missing)} → {percentage(row.current_missing)}"
     p, size = row.figures.get("missing_p_adjusted"), row.figures.get("missing_effect")
     return f"{said}." if p is None or size is None else f"{said} (adjusted p {p_full(p)}, Cramér's V {size:.2f})."
 

@@ -71,8 +71,12 @@ def main() -> None:
         seconds = time.perf_counter() - begun
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**10
         found = json.loads(told.stdout)
-    print(f"reference {counts[0]:,} rows ({sizes[0]:.2f} GB), current {counts[1]:,} rows ({sizes[1]:.2f} GB), 20 columns")
-    print(f"{seconds:.0f} s ({sizes[1] * 1e3 / seconds:.0f} MB/s), peak memory {peak:,.0f} MiB, load {os.getloadavg()[0]:.1f}")
+    print(
+        f"reference {counts[0]:,} rows ({sizes[0]:.2f} GB), current {counts[1]:,} rows ({sizes[1]:.2f} GB), 20 columns"
+    )
+    print(
+        f"{seconds:.0f} s ({sizes[1] * 1e3 / seconds:.0f} MB/s), peak memory {peak:,.0f} MiB, load {os.getloadavg()[0]:.1f}"
+    )
     for row in found["display_rows"]:
         if row["drifted"] or row["figures"].get("d_error"):
             error = row["figures"].get("d_error")

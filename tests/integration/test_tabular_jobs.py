@@ -5,7 +5,7 @@ import contextlib
 import gzip
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -39,15 +39,21 @@ def alive(number: int) -> bool:
     return False
 
 
+async def begun(running: Jobs) -> None:
+    """Until the job is with the process."""
+    while not running._turn.locked():  # noqa: ASYNC110 - a few turns of the loop away
+        await asyncio.sleep(0)
+
+
 @pytest.fixture
-def large(tmp_path: Path) -> Iterator[TableFile]:
+def large(tmp_path: Path) -> TableFile:
     """A table that takes some seconds and more memory than a job may have."""
     path = tmp_path / "large.csv"
     with path.open("w") as file:
         file.write(",".join(f"c{i}" for i in range(10)) + "\n")
         for i in range(40):
             file.write("".join(",".join(str(i * j % 97 + k) for k in range(10)) + "\n" for j in range(10_000)))
-    yield TableFile(path=str(path), name="large.csv")
+    return TableFile(path=str(path), name="large.csv")
 
 
 def test_jobs_are_answered_one_after_another_by_one_warm_process():
@@ -79,9 +85,7 @@ def test_a_job_whose_asker_leaves_is_ended_and_the_next_one_is_not_mixed_up_with
             asking = asyncio.create_task(
                 running.compare(Compare(reference=large, current=large, p_threshold=0.05, max_bytes=2**30))
             )
-            await asyncio.sleep(0)
-            while not running._turn.locked():
-                await asyncio.sleep(0)
+            await begun(running)
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
@@ -109,8 +113,7 @@ def test_a_killed_process_is_told_and_replaced(large: TableFile):
             asking = asyncio.create_task(
                 running.compare(Compare(reference=large, current=large, p_threshold=0.05, max_bytes=2**30))
             )
-            while not running._turn.locked():
-                await asyncio.sleep(0)
+            await begun(running)
             os.kill(pid(running), signal.SIGKILL)
             with pytest.raises(JobFailed, match=r"tabular\.memory_bytes") as failed:
                 await asking

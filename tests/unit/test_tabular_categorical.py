@@ -167,8 +167,8 @@ def test_new_and_vanished_categories_are_kept_and_named():
 
 def test_direction_says_which_share_moved_and_which_the_other_way():
     found = drift({"web": 200, "phone": 700, "shop": 100}, {"web": 80, "phone": 110, "shop": 10})
-    assert found.direction == "web 20.0 % -> 40.0 %, phone 70.0 % -> 55.0 %"
-    assert drift({"true": 10, "false": 90}, {"true": 30, "false": 70}).direction == "true 10.0 % -> 30.0 %"
+    assert found.direction == "web 20 % -> 40 %, phone 70 % -> 55 %"
+    assert drift({"true": 10, "false": 90}, {"true": 30, "false": 70}).direction == "true 10 % -> 30 %"
 
 
 def test_rare_categories_are_tested_as_one_and_the_note_says_so():

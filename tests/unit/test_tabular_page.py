@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from drift.tabular.words import percentage
 from proxy.tabular import words
 from proxy.tabular.page import page
 from tests.unit.tabular_runs import BREAKOUT, SCRIPT, bare, every_kind, hostile, run_of, wide
@@ -131,7 +132,7 @@ def test_a_drifted_column_has_a_picture_with_words_and_its_table(run):
         rows = set(found["rows"])
         for share in row.shares:
             label = words.visible(share.label) or "(empty)"
-            assert (label, words.percent(share.reference), words.percent(share.current)) in rows
+            assert (label, percentage(share.reference), percentage(share.current)) in rows
 
 
 def test_the_overview_links_every_column_in_the_runs_order():

@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 
 from drift.tabular.result import Share
+from drift.tabular.words import percentage
 from proxy.tabular import words
 from proxy.tabular.pictures import bars, histogram
 
@@ -57,10 +58,10 @@ def test_ordinary_text_stays_as_it_is(text):
 
 @pytest.mark.parametrize(
     ("share", "said"),
-    [(0, "0.0 %"), (1, "100.0 %"), (0.99999, "> 99.9 %"), (0.0001, "0.01 %"), (0.5, "50.0 %"), (0.9994, "99.9 %")],
+    [(0, "0 %"), (1, "100 %"), (0.99999, "over 99.9 %"), (0.0001, "under 0.1 %"), (0.5, "50 %"), (0.9994, "99.9 %")],
 )
 def test_a_share_is_never_rounded_to_none_or_all(share, said):
-    assert words.percent(share) == said
+    assert percentage(share) == said
 
 
 @pytest.mark.parametrize(
