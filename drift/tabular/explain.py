@@ -37,6 +37,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     feature: str
     headline: str
+    change: str
+    """The direction: "mean from 40.9 to 29.4"; "" when nothing is known of it."""
     what: str
     """What changed and by how much."""
     values: str
@@ -80,6 +82,7 @@ def explain(feature: str, rows: Sequence[ColumnResult], *, schema: Sequence[str]
     return Explanation(
         feature=feature,
         headline=_headline(row, causes),
+        change=_change(row),
         what=_what(row),
         values=_values(row),
         moved_with=_moved_with(row, moved),

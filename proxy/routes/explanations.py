@@ -94,8 +94,7 @@ async def _ask(
         raise ModelFailed("the column has not drifted: there is nothing for the model to explain")
     asked = context.language_model
     name = data.model or await asked.name()
-    causes = [cause.kind for cause in explanation.causes]
-    found = wording.evidence(row, rows, causes, data.incoming_source_description or "")
+    found = wording.evidence(row, rows, explanation, data.incoming_source_description or "")
     answer = await asked.ask(
         wording.messages(found),
         wording.SCHEMA,
