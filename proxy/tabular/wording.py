@@ -197,7 +197,8 @@ def objection(text: str, found: Evidence) -> str | None:
         return "it holds unprintable characters"
     if _repeats(text):
         return "it repeats itself"
-    if _last(clipped(found.feature, _NAME_CHARACTERS).rstrip("…"), text) < 0:
+    named = clipped(found.feature, _NAME_CHARACTERS)
+    if _last(named, text) < 0 and not (named != found.feature and named.rstrip("…").lower() in text.lower()):
         return "it does not name the column"
     if denial := _DENIAL.search(text):
         return f"it says {denial[0]!r} of a column that has drifted"
