@@ -187,6 +187,13 @@ def baseline_activate(config: Path | None, url: str | None, baseline_id: str) ->
     show_default=True,
     help="Largest adjusted p-value that counts as drift.",
 )
+@click.option(
+    "--effect-threshold",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    help="Smallest effect that counts, 0 to 1: a fault in 5 % of the rows has one of .05.",
+)
 @_json
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
 @click.option(
@@ -195,12 +202,27 @@ def baseline_activate(config: Path | None, url: str | None, baseline_id: str) ->
     help="Exit with 3 when a column has drifted; schema: also when columns are new, missing or re-typed.",
 )
 def tabular(
-    reference: Path, current: Path, p_threshold: float, as_json: bool, html: Path | None, fail_on: str | None
+    reference: Path,
+    current: Path,
+    p_threshold: float,
+    effect_threshold: float,
+    as_json: bool,
+    html: Path | None,
+    fail_on: str | None,
 ) -> None:
     """Compare two tables column by column: CSV, gzipped CSV or Parquet, of any size."""
     from proxy.tabular.command import run
 
-    sys.exit(run(reference, current, p_threshold=p_threshold, as_json=as_json, html=html, fail_on=fail_on))
+    code = run(
+        reference,
+        current,
+        p_threshold=p_threshold,
+        effect_threshold=effect_threshold,
+        as_json=as_json,
+        html=html,
+        fail_on=fail_on,
+    )
+    sys.exit(code)
 
 
 @main.command()

@@ -39,6 +39,7 @@ class _Choice(msgspec.Struct):
 
 class _Completion(msgspec.Struct):
     choices: Annotated[list[_Choice], Meta(min_length=1)]
+    model: str | None = None
 
 
 class _Refusal(msgspec.Struct):
@@ -73,8 +74,8 @@ class LanguageModel:
         model: str,
         max_tokens: int,
         seconds: float | None = None,
-    ) -> bytes:
-        """The model's answer, JSON that is meant to follow `schema`. Raises ModelFailed."""
+    ) -> tuple[bytes, str]:
+        """The answer, JSON that is meant to follow `schema`, and the model's name for itself. Raises ModelFailed."""
         longest = seconds or self._settings.timeout_seconds
         body = msgspec.json.encode(
             {
@@ -99,12 +100,13 @@ class LanguageModel:
         if status != 200:
             raise ModelFailed(_reason(answer, status))
         try:
-            choice = msgspec.json.decode(answer, type=_Completion).choices[0]
+            completion = msgspec.json.decode(answer, type=_Completion)
         except _UNREADABLE:
             raise ModelFailed("the model server's answer is not a chat completion") from None
+        choice = completion.choices[0]
         if choice.finish_reason == "length":
             raise ModelFailed(f"the model's answer was cut off at {max_tokens} tokens")
-        return (choice.message.content or "").encode()
+        return (choice.message.content or "").encode(), completion.model or model
 
     async def _post(self, body: bytes) -> tuple[int, bytes]:
         status, parts, size = 0, [], 0

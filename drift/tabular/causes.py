@@ -43,6 +43,7 @@ _OF_PATTERN = {
     "swapped": ("encoding break", 0.5),
     "unreadable": ("encoding break", 0.95),
     "flooded": ("default flooding", 0.85),
+    "outlying": ("default flooding", 0.6),
     "stuck": ("default flooding", 0.7),
     "missing": ("missing pipeline", 0.9),
     "empty": ("missing pipeline", 0.97),
@@ -80,12 +81,28 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moved(NamedTuple):
-    """What the other columns of a report did."""
+    """What the columns of a report did: all of them, or all but the one that is explained."""
 
-    tested: int
+    compared: int
+    """Columns that a test could have found drifted."""
     drifted: tuple[ColumnResult, ...]
-    """The strongest first."""
-    rows: tuple[ColumnResult, ...]
+    """The strongest first, as in the four below, which are some of them."""
+    lost: tuple[ColumnResult, ...]
+    """Those that lost values."""
+    filtered: tuple[ColumnResult, ...]
+    calendars: tuple[ColumnResult, ...]
+    trends: tuple[ColumnResult, ...]
+    later: tuple[ColumnResult, ...]
+    """Of all columns, drifted or not, those that show another period."""
+
+    def without(self, row: ColumnResult) -> "Moved":
+        """What the columns beside this one did."""
+        others = (tuple(other for other in rows if other is not row) for rows in self[1:])
+        return Moved(self.compared - _compared(row), *others)
+
+    @property
+    def tested(self) -> int:
+        return max(self.compared, len(self.drifted))
 
     @property
     def share(self) -> float:
@@ -94,6 +111,24 @@ class Moved(NamedTuple):
     @property
     def alone(self) -> bool:
         return not self.drifted
+
+
+def movement(rows: Sequence[ColumnResult]) -> Moved:
+    """What the columns of a report did. It takes the time of many explanations, and serves all of them."""
+    drifted = sorted((row for row in rows if row.drifted), key=lambda row: -(figure(row.effect) or 0.0))
+    return Moved(
+        compared=sum(map(_compared, rows)),
+        drifted=tuple(drifted),
+        lost=tuple(filter(lost_values, drifted)),
+        filtered=tuple(filter(filter_in, drifted)),
+        calendars=tuple(filter(calendar, drifted)),
+        trends=tuple(row for row in drifted if _pattern(row, "trend")),
+        later=tuple(row for row in rows if _pattern(row, "moved_on")),
+    )
+
+
+def _compared(row: ColumnResult) -> bool:
+    return figure(row.p_value) is not None and row.test != "constant"
 
 
 def calendar(row: ColumnResult) -> bool:
@@ -137,7 +172,7 @@ def _of_missing(row: ColumnResult, moved: Moved) -> list[Cause]:
     if not lost_values(row):
         return []
     before, after = figure(row.reference_missing) or 0.0, figure(row.current_missing) or 0.0
-    with_it = [other.name for other in moved.drifted if lost_values(other)]
+    with_it = [other.name for other in moved.lost]
     why = f"missing values rose from {percentage(before)} to {percentage(after)} of the rows"
     why += f", and in {_names(with_it)} too: one source upstream may feed them all" if with_it else ", here alone"
     if _pattern(row, "unreadable") is not None:
@@ -160,7 +195,8 @@ def _of_new(row: ColumnResult) -> list[Cause]:
 
 
 def _of_schema(row: ColumnResult, schema: Sequence[str]) -> list[Cause]:
-    own = [str(sentence) for sentence in schema if str(sentence).startswith(f"{row.name}: re-typed")]
+    begins = f"{row.name}: re-typed"
+    own = [str(sentence) for sentence in schema if str(sentence).startswith(begins)]
     if own:
         what = clipped(own[0][len(str(row.name)) + 2 :], 120)
         return [Cause(kind="schema change", why=f"the column was {what}", weight=0.9)]
@@ -175,7 +211,8 @@ def _of_others(row: ColumnResult, moved: Moved) -> list[Cause]:
     own = {pattern.name for pattern in row.patterns or ()}
     if own & {"cut", "filtered"}:
         return []
-    for other in moved.drifted:
+    # The first is the strongest: where it is too weak, all are.
+    for other in moved.filtered[:1]:
         pattern = filter_in(other)
         if pattern is not None and (figure(other.effect) or 0.0) > 0.9 * (figure(row.effect) or 0.0):
             why = f"{quoted(other.name)} looks {clipped(pattern.text, 300)}; this column may have moved with it"
@@ -190,8 +227,7 @@ def filter_in(row: ColumnResult) -> Pattern | None:
 
 def _of_time(row: ColumnResult, moved: Moved) -> list[Cause]:
     found = []
-    calendars = [other.name for other in moved.drifted if calendar(other)]
-    later = [other for other in moved.rows if _pattern(other, "moved_on") is not None]
+    calendars = [other.name for other in moved.calendars]
     if calendar(row):
         why = "the column tells when a row was made: the two samples come from different times"
         found.append(Cause(kind="seasonality", why=why, weight=0.75))
@@ -200,10 +236,11 @@ def _of_time(row: ColumnResult, moved: Moved) -> list[Cause]:
             f"{_names(calendars)} moved too: the two samples come from different times, and this column may follow them"
         )
         found.append(Cause(kind="seasonality", why=why, weight=0.6))
-    elif later:
-        why = f"{quoted(later[0].name)} shows another period: {clipped(_pattern(later[0], 'moved_on').text, 200)}"  # type: ignore[union-attr]
+    elif moved.later:
+        other = moved.later[0]
+        why = f"{quoted(other.name)} shows another period: {clipped(_pattern(other, 'moved_on').text, 200)}"  # type: ignore[union-attr]
         found.append(Cause(kind="seasonality", why=why, weight=0.55))
-    with_it = [other.name for other in moved.drifted if _pattern(other, "trend") is not None]
+    with_it = [other.name for other in moved.trends]
     own = _pattern(row, "trend")
     if own is not None and with_it:
         why = f"{clipped(own.text, 200)}; {_names(with_it)} move along the rows too"

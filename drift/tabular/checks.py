@@ -1,6 +1,7 @@
 """What to look at first, for each kind of cause. Needs no numpy."""
 
-from drift.tabular.causes import Cause, Moved, filter_in, lost_values
+from drift.policy import TABLE
+from drift.tabular.causes import Cause, Moved, lost_values
 from drift.tabular.result import ColumnResult
 from drift.tabular.words import amount, figure, quoted
 
@@ -11,6 +12,11 @@ def checks_for(row: ColumnResult, causes: tuple[Cause, ...], moved: Moved) -> st
         return "Nothing was measured here; if the column matters, declare its kind and compare again."
     first = _checks(row, causes[0].kind, moved)
     if causes[0].kind == "no drift":
+        p = figure(row.p_adjusted)
+        if p is not None and p <= TABLE.p_threshold:
+            return (
+                f"Look at the rarest and the most frequent values of {quoted(row.name)}: a fault in few rows does this."
+            )
         return first[0]
     second = _checks(row, causes[1].kind, moved)[:1] if len(causes) > 1 and causes[1].weight >= 0.3 else []
     return " ".join([*first, *second])
@@ -22,8 +28,8 @@ def _checks(row: ColumnResult, kind: str, moved: Moved) -> list[str]:
     figures = {key: number for key, value in all_figures if (number := figure(value)) is not None}
     names = {pattern.name for pattern in row.patterns or ()}
     if kind == "filtering":
-        elsewhere = [quoted(other.name) for other in moved.drifted if filter_in(other)]
-        where = elsewhere[0] if elsewhere and not names & {"cut", "filtered", "vanished_category"} else name
+        elsewhere = moved.filtered and not names & {"cut", "filtered", "vanished_category"}
+        where = quoted(moved.filtered[0].name) if elsewhere else name
         return [
             f"Look for a filter, cohort or sampling rule on {where} in the job that makes the current rows, and "
             "compare its row count with last time's.",
@@ -39,6 +45,8 @@ def _checks(row: ColumnResult, kind: str, moved: Moved) -> list[str]:
         factor = figures.get("factor")
         undo = f"; convert it back (divide by {amount(factor)}) until then" if factor and factor > 1 else ""
         undo = f"; convert it back (multiply by {amount(1 / factor)}) until then" if factor and 0 < factor < 1 else undo
+        if "part_scaled" in names:
+            undo = "; find out which rows before any is converted, for the others are right"
         return [
             f"Compare {name} of ten rows with the same records in the source system.",
             f"Ask the team that fills it which release changed the unit or type{undo}; do not retrain on it.",
@@ -97,8 +105,7 @@ def _encoding(name: str, names: set[str]) -> list[str]:
 def _missing(name: str, row: ColumnResult, moved: Moved) -> list[str]:
     if not lost_values(row):
         return [f"Ask what began to fill {name}, and whether those values are measured or defaults."]
-    together = [other for other in moved.drifted if lost_values(other)]
-    join = "the source or join that they share" if together else "the field, join or request that brings it in"
+    join = "the source or join that they share" if moved.lost else "the field, join or request that brings it in"
     return [
         f"Find the first row without {name} and what was deployed, renamed or switched off at that time, beginning "
         f"with {join}.",

@@ -26,7 +26,7 @@ from drift.tabular.values import column
 from drift.tabular.words import amount
 
 SEED = 0
-"""Of the Monte Carlo tests, unless a generator is given: the same tables give the same report."""
+"""Of the Monte Carlo tests, unless a generator is given: tables that are held whole give the same report again."""
 _A_COLUMNS_FAULTS = (DriftError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError)
 
 
@@ -50,7 +50,8 @@ def compare(
     and fails nothing else. A column's result does not depend on what other columns there are, but for the
     correction. draws and expected_at_least are those of categorical.homogeneity, max_categories that of
     compare_categorical, exact_ties_up_to that of compare_numeric. rng draws the Monte Carlo tests; None: with a
-    fixed seed. Raises ValueError for an unknown kind.
+    fixed seed. Raises TypeError for what is no mapping of names to columns, ValueError for an unknown kind or a
+    threshold that is none.
 
     >>> reference = {"age": [38, 40, 41, 45] * 50, "plan": ["basic", "basic", "basic", "pro"] * 50}
     >>> current = {"age": [27, 29, 30, 32] * 25, "plan": ["basic", "pro", "pro", "team"] * 25}
@@ -64,6 +65,12 @@ def compare(
     >>> report.columns[1].new_categories
     ('team',)
     """
+    for table in (reference, current):
+        if not hasattr(table, "keys") or getattr(table, "ndim", 2) != 2:
+            kind_of_table = type(table).__name__
+            raise TypeError(f"{kind_of_table}: a mapping of names to columns is needed, such as a pandas DataFrame")
+    if not 0 < p_threshold < 1:
+        raise ValueError(f"p_threshold = {p_threshold}: must be between 0 and 1")
     declared = dict(kinds or {})
     if wrong := sorted({kind for kind in declared.values() if kind not in KINDS}):
         raise ValueError(f"unknown kind {', '.join(wrong)}; one of {', '.join(KINDS)}")
@@ -126,14 +133,15 @@ def _report(
     before, after = list(dict.fromkeys(reference)), list(dict.fromkeys(current))
     seed = int((rng or np.random.default_rng(SEED)).integers(2**63))
     tested = []
-    for name in [name for name in before if name in set(after)]:
+    both = set(before) & set(after)
+    for name in [name for name in before if name in both]:
         try:
             tested.append(one(name, np.random.default_rng([seed, zlib.crc32(str(name).encode())])))
         except _A_COLUMNS_FAULTS as error:
             note = f"not compared: {type(error).__name__}: {error}"
             tested.append(Tested(ColumnResult(name=str(name), kind="unknown", kind_reason="", test=None, note=note)))
-    schema = [f"{name}: new, not in the reference" for name in after if name not in set(before)]
-    schema += [f"{name}: missing from the current sample" for name in before if name not in set(after)]
+    schema = [f"{name}: new, not in the reference" for name in after if name not in both]
+    schema += [f"{name}: missing from the current sample" for name in before if name not in both]
     rows = sorted(corrected(tested, policy.p_threshold, policy.effect_threshold), key=standing)
     compared = [row for row in rows if row.p_value is not None]
     drifted = sum(row.drifted for row in rows)
@@ -190,7 +198,8 @@ def _column(
 def _settled(row: ColumnResult, reference: ColumnProfile, current: ColumnProfile) -> ColumnResult:
     """The row of a column that was told by a few of its rows, of which the whole shows whether it is constant."""
     if isinstance(reference, NumberProfile) and isinstance(current, NumberProfile):
-        if row.kind == "numeric" and reference.low == reference.high == current.low == current.high:
+        strays = reference.strays or current.strays
+        if row.kind == "numeric" and not strays and reference.low == reference.high == current.low == current.high:
             row = replace(row, kind="constant", kind_reason=f"always {amount(reference.low)}")
             return replace(row, test="constant", statistic=0.0, p_value=1.0, effect=0.0)
     elif isinstance(reference, LabelProfile) and isinstance(current, LabelProfile):

@@ -7,9 +7,9 @@ import msgspec
 
 from drift.errors import UnknownFeature
 from drift.policy import TABLE
-from drift.tabular.causes import Cause, Moved, causes_of
+from drift.tabular.causes import Cause, Moved, causes_of, movement
 from drift.tabular.checks import checks_for
-from drift.tabular.result import ColumnResult
+from drift.tabular.result import ColumnResult, Pattern
 from drift.tabular.words import amount, clipped, figure, listed, percentage, quoted
 
 _TESTS = {
@@ -74,13 +74,15 @@ def explain(feature: str, rows: Sequence[ColumnResult], *, schema: Sequence[str]
     if row is None:
         known = [quoted(row.name) for row in rows[:20]] + ([f"{len(rows) - 20} more"] if len(rows) > 20 else [])
         raise UnknownFeature(f"no column {quoted(feature)} in the report; it has {listed(known) or 'none'}")
-    others = [other for other in rows if other is not row]
-    drifted = sorted((other for other in others if other.drifted), key=lambda other: -(figure(other.effect) or 0.0))
-    tested = sum(figure(other.p_value) is not None and other.test != "constant" for other in others)
-    moved = Moved(max(tested, len(drifted)), tuple(drifted), tuple(others))
+    return explain_row(row, movement(rows), schema=schema, source=source)
+
+
+def explain_row(row: ColumnResult, columns: Moved, *, schema: Sequence[str] = (), source: str = "") -> Explanation:
+    """The same of a row at hand, where many of one report are explained: columns is the movement of all its rows."""
+    moved = columns.without(row)
     causes = causes_of(row, moved, schema) if row.drifted else _without_drift(row, moved)
     return Explanation(
-        feature=feature,
+        feature=row.name,
         headline=_headline(row, causes),
         change=_change(row),
         what=_what(row),
@@ -97,6 +99,8 @@ def _headline(row: ColumnResult, causes: tuple[Cause, ...]) -> str:
     if not row.drifted:
         if figure(row.p_value) is None:
             return f"{name} was not compared{f': {clipped(row.note, 200)}' if row.note else ''}."
+        if few := _outlying(row):
+            return f"{name} has not drifted as a whole, but {few.text}."
         return f"{name} has not drifted: {_why_not(row)}."
     size = next((word for least, word in _SIZES if (effect or 0.0) >= least), "a little")
     likely = "most likely" if causes and causes[0].weight >= _LIKELY else "perhaps"
@@ -127,11 +131,20 @@ def _why_not(row: ColumnResult) -> str:
     if p is not None and p > TABLE.p_threshold:
         return f"a difference like this comes by chance often enough (adjusted p {_p(p)})"
     if effect is not None and effect < TABLE.effect_threshold:
-        return f"the difference is too small to matter ({_effect(row)}; it counts from {TABLE.effect_threshold:g} on)"
+        # With a digit more than usual: .097 must not read as the .1 that it is below.
+        size = f"an effect of {effect:.3f}, where it counts from {TABLE.effect_threshold:g} on"
+        return f"the difference is too small to matter as a whole ({size})"
     return "the report's thresholds were not reached"
 
 
+def _outlying(row: ColumnResult) -> Pattern | None:
+    """What a few of the rows show although the column has not drifted."""
+    return next((pattern for pattern in row.patterns or () if pattern.name == "outlying" and not row.drifted), None)
+
+
 def _without_drift(row: ColumnResult, moved: Moved) -> tuple[Cause, ...]:
+    if _outlying(row):
+        return causes_of(row, moved, ())
     if figure(row.p_value) is not None:
         return (Cause(kind="no drift", why=_why_not(row), weight=0.9),)
     return causes_of(row, moved, ()) if row.patterns else ()

@@ -10,7 +10,7 @@ from drift.tabular.profile import ColumnProfile, LabelProfile, NumberProfile
 from drift.tabular.recognised import patterns_of
 from drift.tabular.result import ColumnResult
 from drift.tabular.sketched import compare_sketched
-from drift.tabular.words import amount, day
+from drift.tabular.words import amount, day, quoted
 
 KINDS = ("numeric", "categorical", "boolean", "date", "id", "constant", "text")
 _FEWEST_IN_ORDER = 10
@@ -50,10 +50,8 @@ def _categorical(
     policy: TablePolicy,
     rng: np.random.Generator,
 ) -> ColumnResult:
-    if reference.grouped or current.grouped:
-        reference.group()
-        current.group()
-    before, after = reference.counts, current.counts
+    in_groups = reference.grouped or current.grouped
+    before, after = (side.in_groups() if in_groups else side.counts for side in (reference, current))
     if not (before and after):
         return replace(row, note=_too_few(before.total(), after.total()))
     if row.kind == "constant" and before.keys() == after.keys() and len(before) == 1:
@@ -76,11 +74,11 @@ def _categorical(
         effect_raw=found.effect_raw,
         effect_name="cramers_v",
         direction=found.direction,
-        new_categories=() if reference.grouped else found.new_categories,
-        vanished_categories=() if reference.grouped else found.vanished_categories,
+        new_categories=() if in_groups else found.new_categories,
+        vanished_categories=() if in_groups else found.vanished_categories,
         figures=found.figures,
         shares=found.shares,
-        note="; ".join(filter(None, [grouped if reference.grouped else "", found.note])),
+        note="; ".join(filter(None, [grouped if in_groups else "", found.note])),
     )
 
 
@@ -89,7 +87,10 @@ def _numeric(row: ColumnResult, reference: NumberProfile, current: NumberProfile
     notes = []
     if reference.strays or current.strays:
         what = "dates" if is_date else "numbers"
-        notes.append(f"{reference.strays:,} and {current.strays:,} values are no {what} and count as missing")
+        such = quoted(current.stray or reference.stray)
+        notes.append(
+            f"{reference.strays:,} and {current.strays:,} values are no {what}, such as {such}, and count as missing"
+        )
     if (infinite := reference.infinite + current.infinite) > 0:
         notes.append(f"{infinite:,} infinite values count as missing")
     if not (reference.count and current.count):

@@ -49,8 +49,8 @@ def compare_numeric(
     more ties the less it rejects. word makes text of a value. Raises TooFewSamples when a side has no finite
     value.
 
-    figures: mean, std, q25, median and q75 with the prefix reference_ or current_; wasserstein in the column's
-    unit and wasserstein_std in standard deviations of the reference; psi, the population stability index over
+    figures: mean, std, min, q25, median, q75 and max with the prefix reference_ or current_; wasserstein in the
+    column's unit and wasserstein_std in standard deviations of the reference; psi, the population stability index over
     tenths of the reference, and psi_floor, what it averages without any drift; p_ks, scipy's p-value.
 
     >>> found = compare_numeric(np.array([10.0, 11, 12, 13, 14]), np.array([5.0, 6, 7, 8, 900]))
@@ -103,8 +103,8 @@ def direction(figures: dict[str, float], word: Callable[[float], str] = amount) 
         for side in ("reference", "current")
     )
     against = (means[1] - means[0]) * (medians[1] - medians[0]) < 0
-    # A median that does not move says nothing about a column that did.
-    robust = (outside or against) and medians[0] != medians[1]
+    # A median that does not move says nothing about a column that did; the mean of huge values is none.
+    robust = ((outside or against) and medians[0] != medians[1]) or not np.isfinite(means).all()
     name, (a, b) = ("median", medians) if robust else ("mean", means)
     scale, scales = ("interquartile range", quarters) if robust else ("standard deviation", list(spreads))
     stays = abs(b - a) < _LOCATION_MOVES * max(scales)
@@ -125,6 +125,7 @@ def _summary(side: str, ascending: Doubles) -> dict[str, float]:
     low, high = ascending[below], ascending[np.minimum(below + 1, len(ascending) - 1)]
     q25, median, q75 = (low + (places - below) * (high - low)).tolist()
     named = {"mean": ascending.mean(), "std": ascending.std(), "q25": q25, "median": median, "q75": q75}
+    named |= {"min": ascending[0], "max": ascending[-1]}
     return {f"{side}_{name}": float(value) for name, value in named.items()}
 
 

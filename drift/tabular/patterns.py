@@ -28,7 +28,7 @@ from drift.tabular.transformed import transformed
 from drift.tabular.words import amount, day, percentage
 
 _NAMES = """
-stuck flooded missing empty unreadable no_longer_missing trend
+stuck flooded missing empty unreadable no_longer_missing trend outlying
 scaled part_scaled offset temperature sign_flipped logarithm standardised clipped cut rounded rotated moved_on
 respelled renamed recoded replaced swallowed split swapped filtered new_category vanished_category
 """

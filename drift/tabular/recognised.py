@@ -3,6 +3,7 @@
 import numpy as np
 
 from drift.policy import TablePolicy
+from drift.tabular.outlying import outlying
 from drift.tabular.patterns import categorical_patterns, missing_patterns, numeric_patterns, trend, unreadable
 from drift.tabular.profile import ColumnProfile, LabelProfile, NumberProfile
 from drift.tabular.result import ColumnResult, Pattern
@@ -11,7 +12,10 @@ from drift.tabular.result import ColumnResult, Pattern
 def patterns_of(
     row: ColumnResult, reference: ColumnProfile, current: ColumnProfile, policy: TablePolicy
 ) -> tuple[Pattern, ...]:
-    """What is recognised in a column whose values or missing values differ; row as its test has filled it in."""
+    """What is recognised in a column whose values or missing values differ, or a few of them by far.
+
+    row is as its test has filled it in.
+    """
     found: list[Pattern] = []
     if isinstance(current, NumberProfile):
         found += unreadable(
@@ -32,6 +36,9 @@ def patterns_of(
         # Dates that lie apart are not tested, and yet it is worth saying by how much they moved.
         if (differs or row.kind == "date") and reference.count and current.count:
             found += _of_numbers(row, reference, current)
+        elif row.kind == "numeric" and row.p_value is not None:
+            few = outlying(np.sort(reference.values()), np.sort(current.values()), reference.count, current.count)
+            found += [few] if few else []
     elif isinstance(reference, LabelProfile) and isinstance(current, LabelProfile):
         named = not (reference.grouped or current.grouped)
         found += categorical_patterns(reference.counts, current.counts) if differs and named else ()

@@ -12,9 +12,9 @@ from drift.tabular.profile import NumberProfile
 def compare_sketched(reference: NumberProfile, current: NumberProfile, *, word: Callable[[float], str]) -> NumericDrift:
     """compare_numeric of two samples of which at least one is known by its quantiles only.
 
-    D, quartiles, Wasserstein distance and PSI come from the quantiles; mean and standard deviation are exact. The
-    figure d_error is the sum of both rank errors, and p_value that of D less d_error at the true sizes: an upper
-    bound of the exact one, so that the approximation adds no false alarm. No permutation test.
+    D, quartiles, Wasserstein distance and PSI come from the quantiles; mean, standard deviation and extremes are
+    exact. The figure d_error is the sum of both rank errors, and p_value that of D less d_error at the true sizes:
+    an upper bound of the exact one, so that the approximation adds no false alarm. No permutation test.
     """
     before, after = reference.values(), current.values()
     found = compare_numeric(before, after, exact_ties_up_to=0, word=word)
@@ -25,6 +25,10 @@ def compare_sketched(reference: NumberProfile, current: NumberProfile, *, word: 
         "reference_std": reference.std,
         "current_mean": current.mean,
         "current_std": current.std,
+        "reference_min": reference.low,
+        "reference_max": reference.high,
+        "current_min": current.low,
+        "current_max": current.high,
         "psi_floor": found.figures["psi_floor"] * floor,
         "d_error": error,
     }

@@ -2,6 +2,7 @@
 
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -22,7 +23,8 @@ _FIRST = 2_000
 _PLAIN = {int, float, str, bool, type(None)}
 _TAKEN = "biufMOSUT"
 """numpy's letters for booleans, numbers, dates, objects and text."""
-_WORDS = {"true": "true", "false": "false"}
+_WORDS = {"true": "true", "1": "true", "false": "false", "0": "false"}
+_LABEL_CHARACTERS = 500
 
 
 def column(values: Any) -> Column:
@@ -80,8 +82,11 @@ def missing(value: object) -> bool:
 
 
 def present(values: Column, most: int) -> list[Any]:
-    """Up to about most values that are not missing, from evenly spaced rows; from all rows when those have none."""
-    spread = values[:: max(1, len(values) // most)]
+    """Up to most values that are not missing, from rows chosen at random; from all rows when those have none."""
+    if len(values) <= most:
+        return _present(values.tolist())
+    # The same ones each time. Evenly spaced rows would all be alike in a table that repeats itself.
+    spread = values[np.unique(np.random.default_rng(len(values)).integers(0, len(values), most))]
     return _present(spread.tolist()) or _present(values.tolist())[:most]
 
 
@@ -156,27 +161,30 @@ def tally(values: Column, *, truth: bool = False) -> tuple[Counter[str], int]:
 
 
 def tally_coded(values: Any, *, truth: bool = False) -> tuple[Counter[str], int] | None:
-    """tally of a pandas series whose values are codes into its categories, by counting codes; None for any other."""
-    coded = getattr(values, "cat", None)
-    if coded is None:
+    """tally of a pandas series by its codes, without an object for each row; None for any other column."""
+    if not hasattr(values, "factorize"):
         return None
+    codes, different = values.factorize()
     # The code of a missing value is -1.
-    missing_values, *counts = np.bincount(coded.codes.to_numpy() + 1, minlength=len(coded.categories) + 1).tolist()
+    gone, *counts = np.bincount(codes + 1, minlength=len(different) + 1).tolist()
     by_label: Counter[str] = Counter()
-    for value, count in zip(coded.categories.tolist(), counts, strict=True):
-        if count:
-            by_label[label(value, truth=truth)] += count
-    return by_label, missing_values
+    for value, count in zip(column(different).tolist(), counts, strict=True):
+        by_label[label(value, truth=truth)] += count
+    return by_label, gone
 
 
 def label(value: object, *, truth: bool = False) -> str:
     """A category's name; a whole number reads alike from an integer and a float column."""
     if truth:
-        word = str(bool(value)) if value in (0, 1) else str(value)
-        return _WORDS.get(word.strip().lower(), word)
+        word = str(value).strip().lower()
+        return _WORDS.get(word, _WORDS.get(re.sub(r"[.,]0+$", "", word), str(value)))
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    text = str(value)
+    if len(text) > _LABEL_CHARACTERS:
+        # Told apart by more than is kept of them.
+        return f"{text[:_LABEL_CHARACTERS]}… {zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
+    return text
 
 
 def _each(values: Column, read: Any) -> tuple[Doubles, int]:

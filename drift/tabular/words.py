@@ -50,7 +50,11 @@ def clipped(text: object, characters: int) -> str:
 
 def figure(value: object) -> float | None:
     """A finite number as a float, else None: a report may have been through other hands."""
-    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+    try:
+        return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+    except OverflowError:
+        # Whole numbers have no end.
+        return None
 
 
 def listed(words: list[str], last: str = "and") -> str:

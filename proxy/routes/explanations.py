@@ -17,6 +17,7 @@ from proxy.language_model import ModelFailed
 from proxy.leaving import unless_left
 from proxy.moments import iso
 from proxy.routes import reports
+from proxy.routes.drift_rows import row_of
 from proxy.routes.problems import Problem
 from proxy.tabular import wording
 from proxy.tabular.records import Run
@@ -41,7 +42,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     available: bool
     feature: str
     content: str
-    """The model's words where each of their figures is the row's own; else those of the rules."""
+    """The rules' words, after the model's where each of their figures is the row's own."""
     error: str | None
     """Why the model's words were not taken."""
     source: Literal["model", "rules"]
@@ -75,7 +76,8 @@ async def explain_drift(request: Request[Any, Any, Any], context: Context, data:
     return Explained(
         available=True,
         feature=feature,
-        content=content or explanation.text,
+        # What the model adds may be true and say little: the rules' text stands after it.
+        content=f"{content}\n\n{explanation.text}" if content else explanation.text,
         error=error,
         source="model" if content else "rules",
         model=model,
@@ -95,7 +97,7 @@ async def _ask(
     asked = context.language_model
     name = data.model or await asked.name()
     found = wording.evidence(row, rows, explanation, data.incoming_source_description or "")
-    answer = await asked.ask(
+    answer, name = await asked.ask(
         wording.messages(found),
         wording.SCHEMA,
         model=name,
@@ -114,27 +116,12 @@ async def _ask(
 async def _rows(context: Context, data: ExplainRequest) -> tuple[list[ColumnResult], tuple[str, ...]]:
     """The rows, and what is known of the tables' columns."""
     if data.report_id is None:
-        return await asyncio.to_thread(lambda: [_row(n, given) for n, given in enumerate(data.drift_rows or [])]), ()
+        return await asyncio.to_thread(lambda: [row_of(n, given) for n, given in enumerate(data.drift_rows or [])]), ()
     body = await reports.find(context, data.report_id)
     run = await asyncio.to_thread(msgspec.json.decode, body, type=Run)
     if not run.display_rows:
         raise Problem(422, f"report_id = {data.report_id!r}: its report has no rows")
     return list(run.display_rows), run.summary.schema
-
-
-def _row(number: int, given: dict[str, Any]) -> ColumnResult:
-    """A row of which any field but the name may be absent. Raises Problem, which names row, field, value and rule."""
-    known = {"kind": "unknown", "kind_reason": "", "test": None}
-    present = {name: value for name, value in given.items() if value is not None}
-    try:
-        return msgspec.convert(known | present, ColumnResult)
-    except msgspec.ValidationError as error:
-        rule, _, where = str(error).partition(" - at `$")
-        rule = rule[:1].lower() + rule[1:].replace("`", "")
-        place = where.rstrip("`")
-        name = place.lstrip(".").partition(".")[0].partition("[")[0]
-        value = f" = {present[name]!r:.100}" if name in present else ""
-        raise Problem(422, f"drift_rows[{number}]{place}{value}: {rule}") from None
 
 
 def _strongest(rows: list[ColumnResult]) -> str:

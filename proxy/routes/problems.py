@@ -61,9 +61,15 @@ def database(_: Request[Any, Any, Any], error: SQLAlchemyError) -> Response[dict
     return _respond(503, f"The data folder cannot be used: {error.__cause__ or error}. Check its disk and permissions.")
 
 
+def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[dict[str, Any]]:
+    """A body whose arrays and objects hold each other so deeply that no decoder follows."""
+    log.warning("a body was nested too deeply", path=request.url.path)
+    return _respond(400, "body: its arrays and objects are nested too deeply to be read")
+
+
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     log.error("a route failed", path=request.url.path, exc_info=error)
     return _respond(500, "Driftium failed to answer; its log says why. The traffic it forwards is not affected.")
 
 
-HANDLERS: Any = {HTTPException: refused, SQLAlchemyError: database, Exception: unexpected}
+HANDLERS: Any = {HTTPException: refused, SQLAlchemyError: database, RecursionError: too_deep, Exception: unexpected}

@@ -80,6 +80,7 @@ async def put_reference(request: Request[Any, Any, Any], context: Context, name:
     read as a table changes nothing.
     """
     _check(name)
+    await asyncio.to_thread(context.references.room, name)
     with context.uploads.place():
         async with context.uploads.receive(request, form_files=("file",)) as sent:
             table = msgspec.structs.replace(sent.files["file"], name=name)

@@ -29,4 +29,6 @@ class TakesComparison(Operation):
     def __post_init__(self) -> None:
         number, text = Schema(type=OpenAPIType.NUMBER), Schema(type=OpenAPIType.STRING)
         reference = Schema(type=OpenAPIType.STRING, description="A stored reference's name, or a file.")
-        self.request_body = _body({"reference": reference, "p_threshold": number, "dataset": text})
+        self.request_body = _body(
+            {"reference": reference, "p_threshold": number, "effect_threshold": number, "dataset": text}
+        )

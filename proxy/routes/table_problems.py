@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
@@ -9,8 +10,10 @@ from proxy.leaving import ClientLeft
 from proxy.routes.problems import refused
 from proxy.tabular.jobs import JobFailed
 from proxy.tabular.records import Refused
-from proxy.tabular.references import UnknownReference
+from proxy.tabular.references import UnknownReference, UnreadableReference
 from proxy.tabular.uploads import Busy
+
+log = structlog.get_logger()
 
 RETRY_SECONDS = 30
 CLIENT_LEFT = 499
@@ -35,6 +38,16 @@ def _unknown(request: _Request, error: UnknownReference) -> Response[dict[str, A
     return _answer(request, 404, f"reference = {error.name!r}: there is no such table; there are {known}")
 
 
+def _unreadable(request: _Request, error: UnreadableReference) -> Response[dict[str, Any]]:
+    log.error("a stored reference cannot be used", name=error.name, error=str(error))
+    which = f"reference = {error.name!r}" if error.name else "references"
+    detail = (
+        f"{which}: {error.folder} cannot be used ({error.why}). "
+        "Nothing in it was changed: check the disk and its permissions, or store the table again under this name."
+    )
+    return _answer(request, 503, detail)
+
+
 def _busy(request: _Request, _: Busy) -> Response[dict[str, Any]]:
     detail = "Too many comparisons wait already. Send it again in a moment."
     return _answer(request, 503, detail, **{"retry-after": str(RETRY_SECONDS)})
@@ -44,4 +57,11 @@ def _left(request: _Request, _: ClientLeft) -> Response[dict[str, Any]]:
     return _answer(request, CLIENT_LEFT, "The client left.")
 
 
-HANDLERS: Any = {Refused: _table, JobFailed: _table, UnknownReference: _unknown, Busy: _busy, ClientLeft: _left}
+HANDLERS: Any = {
+    Refused: _table,
+    JobFailed: _table,
+    UnknownReference: _unknown,
+    UnreadableReference: _unreadable,
+    Busy: _busy,
+    ClientLeft: _left,
+}

@@ -1,5 +1,7 @@
 """Finished comparisons of tables, and what the gauges say of each dataset's last one."""
 
+from collections.abc import Iterable
+
 import msgspec
 import sqlalchemy as sa
 
@@ -7,6 +9,9 @@ from proxy.stores import tables as t
 from proxy.stores.database import reading, upsert
 from proxy.tabular.gauges import Gauges, gauges_of
 from proxy.tabular.records import Run
+
+MAX_STORED_BYTES = 256 * 2**20
+"""Of all reports together: one of two thousand columns takes five million."""
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,15 +25,19 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Runs:
-    """At most `keep` runs, and the gauges of the `max_datasets` that ran last. Tables are those of the history."""
+    """At most `keep` runs of at most `max_bytes` together, and the gauges of the `max_datasets` that ran last.
 
-    def __init__(self, engine: sa.Engine, *, keep: int, max_datasets: int):
+    Tables are those of the history.
+    """
+
+    def __init__(self, engine: sa.Engine, *, keep: int, max_datasets: int, max_bytes: int = MAX_STORED_BYTES):
         self._engine = engine
         self._keep = keep
+        self._max_bytes = max_bytes
         self._max_datasets = max_datasets
 
     def add(self, run: Run, *, at: float) -> None:
-        """Store a run, and forget what is no longer kept."""
+        """Store a run, and forget what is no longer kept; the run itself is, whatever its size."""
         c, g = t.tabular_runs.c, t.tabular_gauges.c
         summary = run.summary
         row = {
@@ -39,17 +48,28 @@ class Runs:
             "message": summary.message,
             "body": msgspec.json.encode(run).decode(),
         }
-        newest = sa.select(c.number).order_by(c.number.desc()).limit(self._keep)
+        sizes = sa.select(c.number, sa.func.length(sa.cast(c.body, sa.LargeBinary))).order_by(c.number.desc())
         # A dataset's gauges outlive its report: many unnamed uploads must not end an alert.
         latest = sa.select(g.dataset).order_by(g.at.desc(), g.dataset).limit(self._max_datasets)
         with self._engine.begin() as db:
             db.execute(sa.insert(t.tabular_runs).values(row))
-            db.execute(sa.delete(t.tabular_runs).where(c.number.not_in(newest)))
+            kept = self._kept(db.execute(sizes.limit(self._keep)).tuples())
+            db.execute(sa.delete(t.tabular_runs).where(c.number < kept))
             if run.dataset:
                 gauges = msgspec.json.encode(gauges_of(run)).decode()
                 found = {"dataset": run.dataset, "at": at, "body": gauges}
                 db.execute(upsert(t.tabular_gauges, found, ["dataset"]))
                 db.execute(sa.delete(t.tabular_gauges).where(g.dataset.not_in(latest)))
+
+    def _kept(self, sizes: Iterable[tuple[int, int]]) -> int:
+        """The number of the oldest run that is kept, of (number, bytes) from the newest on."""
+        (first, total), *older = sizes
+        for number, size in older:
+            total += size
+            if total > self._max_bytes:
+                break
+            first = number
+        return first
 
     def latest(self, *, limit: int, dataset: str | None = None) -> list[RunRow]:
         """The newest first; those of one dataset when it is named."""

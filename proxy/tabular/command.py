@@ -18,16 +18,26 @@ from proxy.tabular.terminal import show
 
 OK, ERROR, DRIFT = 0, 1, 3
 _UNBOUNDED = 2**62
+_FEWEST_ROWS = 10
 _LOOKS = 2
 """Each file is read twice: to check its rows, and to compare them."""
 
 
 def run(
-    reference: Path, current: Path, *, p_threshold: float, as_json: bool, html: Path | None, fail_on: str | None
+    reference: Path,
+    current: Path,
+    *,
+    p_threshold: float,
+    effect_threshold: float,
+    as_json: bool,
+    html: Path | None,
+    fail_on: str | None,
 ) -> int:
     """Compare the files and show what was found; returns the exit code."""
+    if html and html.exists() and any(file.exists() and html.samefile(file) for file in (reference, current)):
+        return _fail(f"--html {html} is one of the tables: name another file for the report.")
     try:
-        compared = _compare(reference, current, p_threshold)
+        compared = _compare(reference, current, p_threshold, effect_threshold)
     except Refused as refused:
         return _fail(refused.detail)
     except MemoryError:
@@ -47,7 +57,7 @@ def run(
     return _verdict(found, fail_on)
 
 
-def _compare(reference: Path, current: Path, p_threshold: float) -> Compared:
+def _compare(reference: Path, current: Path, p_threshold: float, effect_threshold: float) -> Compared:
     console = Console(stderr=True)
     size = sum(file.stat().st_size for file in (reference, current) if file.is_file())
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
@@ -58,9 +68,10 @@ def _compare(reference: Path, current: Path, p_threshold: float) -> Compared:
         from proxy.tabular.work import compare
 
         job = Compare(
-            reference=TableFile(path=str(reference), name=reference.name),
-            current=TableFile(path=str(current), name=current.name),
+            reference=TableFile(path=str(reference), name=reference.name or str(reference)),
+            current=TableFile(path=str(current), name=current.name or str(current)),
             p_threshold=p_threshold,
+            effect_threshold=effect_threshold,
             max_bytes=_UNBOUNDED,
         )
         return compare(job, lambda count: bar.advance(task, count))
@@ -71,10 +82,15 @@ def _verdict(found: Run, fail_on: str | None) -> int:
         return OK
     if fail_on == "schema" and found.summary.schema:
         return DRIFT
-    if not found.summary.tested:
-        # A job that must not pass on drift must not pass on "not known" either.
+    told = found.summary
+    if told.drifted:
+        return DRIFT
+    # A job that must not pass on drift must not pass on "not known" either.
+    if not told.tested:
         return _fail("no column could be tested, so there is nothing to judge by.")
-    return DRIFT if found.summary.drifted else OK
+    if told.unsure and min(told.reference_rows, told.current_rows) < _FEWEST_ROWS:
+        return _fail(f"{min(told.reference_rows, told.current_rows)} rows are too few to judge by.")
+    return OK
 
 
 def _fail(reason: str) -> int:

@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import os
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +13,18 @@ from proxy.tabular.records import Refused
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 _OTHERS = {
-    b"PK\x03\x04": "a ZIP archive or an Excel workbook: save the sheet as CSV (UTF-8), or send the file inside",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV (UTF-8)",
-    b"%PDF": "a PDF",
-    b"BZh": "compressed with bzip2: use gzip or none",
-    b"\xfd7zXZ": "compressed with xz: use gzip or none",
-    b"\x28\xb5\x2f\xfd": "compressed with zstd: use gzip or none",
-    b"ORC": "an ORC file: save it as CSV or Parquet",
-    b"\xff\xfe": "UTF-16: save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8",
-    b"\xfe\xff": "UTF-16: save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8",
+    rb"PK\x03\x04": "a ZIP archive or an Excel workbook: save the sheet as CSV (UTF-8), or send the file inside",
+    rb"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV (UTF-8)",
+    rb"%PDF-": "a PDF",
+    rb"(?i)\s*<(!doctype|html)": "a web page: was the download a login page?",
+    rb'\s*(\{\s*"|\[\s*\{)': "JSON: save it as CSV or Parquet",
+    rb"\x89PNG|\xff\xd8\xff|GIF8[79]a": "a picture",
+    rb"BZh[1-9]1AY&SY": "compressed with bzip2: use gzip or none",
+    rb"\xfd7zXZ": "compressed with xz: use gzip or none",
+    rb"\x28\xb5\x2f\xfd": "compressed with zstd: use gzip or none",
+    rb"\xff\xfe|\xfe\xff": "UTF-16: save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8",
 }
-"""First bytes of what people take for a table."""
+"""First bytes of what people take for a table, as patterns."""
 
 Progress = Callable[[int], None]
 """Takes how many bytes of the file were read since the last call."""
@@ -30,18 +33,32 @@ Progress = Callable[[int], None]
 def is_parquet(path: str) -> bool:
     """Whether a file is Parquet. Raises Refused for what is no table: other formats, nothing, a folder."""
     try:
+        if not Path(path).is_file() and Path(path).exists():
+            raise Refused(f"{path} is no file: save the table as one first.")
         with Path(path).open("rb") as file:
-            start = file.read(8)
+            start = file.read(16)
+            file.seek(-min(4, len(start)), os.SEEK_END)
+            end = file.read(4)
     except FileNotFoundError:
         raise Refused(f"There is no file {path}.") from None
-    except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path} cannot be read: {error}.") from None
     if not start:
         raise Refused("The file is empty: a table has a header line and rows.")
     for first, what in _OTHERS.items():
-        if start.startswith(first):
+        if re.match(first, start):
             raise Refused(f"This is no CSV but {what}.", 415)
-    return start.startswith(PARQUET)
+    if start.startswith(PARQUET) and end != PARQUET and min(start) < ord("\t"):
+        raise Refused("The Parquet file is cut short: its end is missing.")
+    return start.startswith(PARQUET) and end == PARQUET
+
+
+def too_large(max_bytes: int) -> Refused:
+    """What a table past the limit is told."""
+    return Refused(
+        f"The table is larger than {max_bytes:,} bytes, the limit of tabular.max_bytes: send fewer rows, or raise it.",
+        413,
+    )
 
 
 class Bytes(io.RawIOBase):
@@ -67,11 +84,7 @@ class Bytes(io.RawIOBase):
             raise Refused(f"The gzip compression is broken ({error}): compress the file again.") from None
         self._given += count
         if self._given > self._max_bytes:
-            raise Refused(
-                f"The table is larger than {self._max_bytes:,} bytes, the limit of tabular.max_bytes: send fewer "
-                "rows, or raise it.",
-                413,
-            )
+            raise too_large(self._max_bytes)
         if self._progress:
             at = self._file.tell()
             self._progress(at - self._at)

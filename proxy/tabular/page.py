@@ -6,6 +6,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple
 
+from drift.tabular.causes import movement
 from drift.tabular.result import ColumnResult
 from drift.tabular.words import percentage
 from proxy.tabular import words
@@ -14,6 +15,8 @@ from proxy.tabular.pictures import effect_bar
 from proxy.tabular.records import Run, Summary
 from proxy.tabular.sections import badge, section
 
+DETAILED = 200
+"""Columns with a section of their own: a browser shows ten thousand pictures slowly, and nobody looks at them."""
 _HEADS = ("Column", "Verdict", "Effect", "Change", "Adjusted p", "Kind", "Test", "Missing")
 
 
@@ -25,7 +28,7 @@ class _Group(NamedTuple):
 
 
 def page(run: Run) -> str:
-    """The report as HTML, to be written in UTF-8: an overview, then a section for every column.
+    """The report as HTML, to be written in UTF-8: an overview, then a section for each of the first DETAILED columns.
 
     Whatever the tables held is escaped. A policy in the page forbids scripts, and every style but its own sheet.
     """
@@ -52,14 +55,15 @@ def _style() -> tuple[str, str]:
 
 
 def _groups(run: Run) -> list[_Group]:
-    placed = list(enumerate(run.display_rows, 1))
-    tested = [(place, row) for place, row in placed if row.p_value is not None or row.drifted]
-    groups = (
-        _Group("Drifted", "wide", [(place, row) for place, row in tested if row.drifted]),
-        _Group("Not drifted", "cards", [(place, row) for place, row in tested if not row.drifted]),
-        _Group("Not tested", "cards", [pair for pair in placed if pair not in tested]),
+    drifted, steady, untested = (
+        _Group("Drifted", "wide", []),
+        _Group("Not drifted", "cards", []),
+        _Group("Not tested", "cards", []),
     )
-    return [group for group in groups if group.rows]
+    for place, row in enumerate(run.display_rows, 1):
+        group = drifted if row.drifted else untested if row.p_value is None else steady
+        group.rows.append((place, row))
+    return [group for group in (drifted, steady, untested) if group.rows]
 
 
 def _header(run: Run) -> str:
@@ -119,8 +123,18 @@ def _overview(groups: list[_Group], summary: Summary) -> str:
         '<h2 id="overview">Overview</h2>'
         '<div class="scroll framed" role="region" aria-label="Overview of all columns" tabindex="0">'
         '<table class="overview"><caption><span>The drifted columns first, then by effect. '
-        "The mark on a bar is the effect from which on a column can count as drifted.</span></caption>"
+        f"The mark on a bar is the effect from which on a column can count as drifted.{_left_out(summary)}</span>"
+        "</caption>"
         f"<thead><tr>{heads}</tr></thead>{bodies}</table></div>"
+    )
+
+
+def _left_out(summary: Summary) -> str:
+    if summary.columns <= DETAILED:
+        return ""
+    return (
+        f" Pictures and figures follow for the first {DETAILED:,}; the other {summary.columns - DETAILED:,} are in "
+        "this table alone, and with all their figures in the report as JSON."
     )
 
 
@@ -128,8 +142,9 @@ def _line(row: ColumnResult, place: int, summary: Summary) -> str:
     bar = "" if row.effect is None else effect_bar(row.effect, summary.effect_threshold)
     gone = row.reference_missing or row.current_missing
     missing = f"{percentage(row.reference_missing)} → {percentage(row.current_missing)}" if gone else "none"
+    called = f'<a href="#column-{place}">{name(row.name)}</a>' if place <= DETAILED else name(row.name)
     return (
-        f'<tr><th scope="row"><a href="#column-{place}">{name(row.name)}</a></th><td>{badge(row)}</td>'
+        f'<tr><th scope="row">{called}</th><td>{badge(row)}</td>'
         f'<td class="effects"><span>{words.effect(row)}</span> {bar}</td>'
         f'<td class="change">{direction(row.direction)}</td><td>{words.p_short(row.p_adjusted)}</td>'
         f'<td>{text(words.kind(row))}</td><td class="test">{text(words.test(row))}</td><td>{missing}</td></tr>'
@@ -137,11 +152,16 @@ def _line(row: ColumnResult, place: int, summary: Summary) -> str:
 
 
 def _sections(groups: list[_Group], run: Run) -> str:
-    return "".join(
-        f'<h2>{group.title} <span class="count">{len(group.rows):,}</span></h2><div class="{group.layout}">'
-        f"{''.join(section(row, place, run) for place, row in group.rows)}</div>"
-        for group in groups
-    )
+    columns = movement(run.display_rows)
+    told = []
+    for group in groups:
+        shown = [(place, row) for place, row in group.rows if place <= DETAILED]
+        count = f"{len(group.rows):,}" if len(shown) == len(group.rows) else f"{len(shown):,} of {len(group.rows):,}"
+        sections = "".join(section(row, place, run.summary, columns) for place, row in shown)
+        if shown:
+            heading = f'<h2>{group.title} <span class="count">{count}</span></h2>'
+            told.append(f'{heading}<div class="{group.layout}">{sections}</div>')
+    return "".join(told)
 
 
 def _reading(summary: Summary) -> str:

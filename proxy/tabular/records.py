@@ -2,6 +2,7 @@
 
 import msgspec
 
+from drift.policy import TABLE
 from drift.tabular.report import TabularReport
 from drift.tabular.result import ColumnResult
 
@@ -36,6 +37,7 @@ class Compare(msgspec.Struct, frozen=True, kw_only=True, tag="compare"):
     """None: the shipped one."""
     current: TableFile
     p_threshold: float
+    effect_threshold: float = TABLE.effect_threshold
     max_bytes: int
     """Of either table, decompressed."""
 
@@ -102,6 +104,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     drifted_by_kind: dict[str, int]
     strongest: Strongest | None
     """The drifted column with the largest effect."""
+    slight: tuple[str, ...] = ()
+    """Columns that changed more than chance explains, and by less than counts: a fault in a few rows does."""
+    unsure: tuple[str, ...] = ()
+    """Columns that differ by as much as counts, with too few rows to tell it from chance."""
     schema: tuple[str, ...]
     """New, missing and re-typed columns, one sentence each."""
     p_threshold: float

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from drift.tabular.explain import Explanation, explain
+from drift.tabular.causes import Moved
+from drift.tabular.explain import Explanation, explain_row
 from drift.tabular.result import ColumnResult, Share
 from drift.tabular.words import percentage
 from proxy.tabular import pictures, words
 from proxy.tabular.markup import direction, name, text
-from proxy.tabular.records import Run, Summary
+from proxy.tabular.records import Summary
 
 _TALL, _SHORT = 190, 110
 """Pixels of a histogram: of a column that has drifted, and of one that has not."""
@@ -33,16 +34,16 @@ def badge(row: ColumnResult) -> str:
     return _DRIFTED if row.drifted else _UNTESTED if row.p_value is None else _STEADY
 
 
-def section(row: ColumnResult, place: int, run: Run) -> str:
-    """The column at this place, from 1, of the run's rows."""
-    return _full(row, place, run) if row.drifted else _compact(row, place, run.summary)
+def section(row: ColumnResult, place: int, summary: Summary, columns: Moved) -> str:
+    """The column at this place, from 1, of the run's rows, whose movement is columns."""
+    return _full(row, place, summary, columns) if row.drifted else _compact(row, place, summary)
 
 
-def _full(row: ColumnResult, place: int, run: Run) -> str:
-    found = explain(row.name, run.display_rows, schema=run.summary.schema)
+def _full(row: ColumnResult, place: int, summary: Summary, columns: Moved) -> str:
+    found = explain_row(row, columns, schema=summary.schema)
     meaning = _explanation(found) + _patterns(row, found)
     figures = f"{_categories(row)}<h4>Figures</h4>{_figures(row)}"
-    why = f"<h4>Why it counts as drifted</h4>{_sentences(row, run.summary)}"
+    why = f"<h4>Why it counts as drifted</h4>{_sentences(row, summary)}"
     if row.shares and (row.kind in _SCALES or len(row.shares) > _MANY):
         meaning += why
     else:
@@ -50,7 +51,7 @@ def _full(row: ColumnResult, place: int, run: Run) -> str:
     return (
         f'<section class="card full" id="column-{place}" aria-labelledby="name-{place}">{_heading(row, place)}'
         f'<p class="direction">{direction(found.headline)}</p>'
-        f'<div class="halves"><div>{_pictures(row, place, run.summary)}</div><div class="meaning">{meaning}</div>'
+        f'<div class="halves"><div>{_pictures(row, place, summary)}</div><div class="meaning">{meaning}</div>'
         f'<div>{figures}</div></div><p class="up"><a href="#overview">Back to the overview</a></p></section>'
     )
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
+import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,9 @@ MAX_PRESENT = 9
 """One that is compared, and eight that wait or are received."""
 IDLE_SECONDS = 60.0
 """Longest silence inside an upload: whoever falls silent holds one of two places."""
+LEAST_BYTES_PER_SECOND = 10_000
+PATIENCE_SECONDS = 60.0
+"""How long an upload may be slower than that, on average since it began: who trickles holds a place too."""
 
 TYPES = frozenset(
     (
@@ -55,14 +60,21 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Uploads:
-    """Receives tables into folders under `folder`; what a killed process left there is removed first."""
+    """Receives tables into folders under `folder`; what a killed process left there is removed first.
 
-    def __init__(self, folder: Path, max_bytes: int):
+    A folder's name begins with the number of its process: others may receive theirs beside it. clock tells seconds.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int, *, clock: Callable[[], float] = time.monotonic):
         self._folder = folder
+        self._clock = clock
         self._max_bytes = max_bytes
         self._receiving = asyncio.Semaphore(RECEIVED_AT_ONCE)
         self._present = 0
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            for left in folder.iterdir():
+                if not _lives(left.name.partition("-")[0]):
+                    shutil.rmtree(left, ignore_errors=True)
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
@@ -84,7 +96,7 @@ class Uploads:
         form_files and form_fields name the parts that a form may have. Raises Refused, ClientLeft.
         """
         form = self._form(request.headers, form_files, form_fields)
-        folder = self._folder / uuid.uuid4().hex
+        folder = self._folder / f"{os.getpid()}-{uuid.uuid4().hex}"
         try:
             async with self._receiving:
                 files = await self._read(request, form, folder)
@@ -121,7 +133,7 @@ class Uploads:
         try:
             await asyncio.to_thread(folder.mkdir, parents=True)
             if form:
-                return await form.read(_parts(request), folder)
+                return await form.read(self._parts(request), folder)
             return {"file": await self._whole(request, folder)}
         except OSError as error:
             why = error.strerror or error
@@ -130,7 +142,7 @@ class Uploads:
     async def _whole(self, request: Request[Any, Any, Any], folder: Path) -> TableFile:
         spool = Spool(folder / "file", self._max_bytes)
         try:
-            async for part in _parts(request):
+            async for part in self._parts(request):
                 await spool.add(part)
         finally:
             await spool.close()
@@ -138,18 +150,42 @@ class Uploads:
             raise Refused("The body is empty: send a CSV or Parquet file.")
         return TableFile(path=str(spool.path), name="the upload")
 
+    async def _parts(self, request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+        """The body as it comes. `scope["state"]["reading"]` says from here on that the client was asked for it."""
+        request.scope["state"]["reading"] = more = True
+        size, waited = 0, 0.0
+        while more:
+            # What our own disk takes is not the client's.
+            since = self._clock()
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    message: Any = await request.receive()
+            except TimeoutError:
+                raise Refused(f"Nothing came for {IDLE_SECONDS:g} s inside the upload; send it again.", 408) from None
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            more = message.get("more_body", False)
+            part = message.get("body", b"")
+            size, waited = size + len(part), waited + self._clock() - since
+            if more and waited > PATIENCE_SECONDS and size < waited * LEAST_BYTES_PER_SECOND:
+                raise Refused(
+                    f"{size:,} bytes came in {waited:.0f} s: an upload has to bring {LEAST_BYTES_PER_SECOND:,} bytes a "
+                    "second on average. Send it again over a faster connection.",
+                    408,
+                )
+            if part:
+                yield part
 
-async def _parts(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    """The body as it comes. `scope["state"]["reading"]` says from here on that the client was asked for it."""
-    request.scope["state"]["reading"] = more = True
-    while more:
-        try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                message: Any = await request.receive()
-        except TimeoutError:
-            raise Refused(f"Nothing came for {IDLE_SECONDS:g} s inside the upload; send it again.", 408) from None
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        more = message.get("more_body", False)
-        if part := message.get("body", b""):
-            yield part
+
+def _lives(process: str) -> bool:
+    """Whether another process with that number runs: this one has left nothing yet."""
+    if not process.isdecimal() or int(process) in (0, os.getpid()):
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        # Somebody else's.
+        return True
+    return True

@@ -61,7 +61,6 @@ _SHORTEST, _LONGEST = 40, 1_500
 _NAME_CHARACTERS = 60
 _MOST_VALUES = 8
 _MOST_OTHERS = 3
-_SMALL_COUNT = 10
 _FEWEST_FIGURES = 2
 _NAMED_CAUSES = frozenset(KINDS) - {"unknown", "no drift"}
 _KIND_WORDS = {"numeric": "categorical", "categorical": "numeric"}
@@ -105,6 +104,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
     values: frozenset[float]
     percents: frozenset[float]
+    counts: frozenset[str]
+    """How many columns have drifted, with and without this one; and one, which is an article in disguise."""
     changes: frozenset[tuple[float, float]]
     """What went from where to where, shares in hundredths."""
     names: tuple[str, ...]
@@ -152,6 +153,7 @@ def evidence(row: ColumnResult, rows: Sequence[ColumnResult], explained: Explana
         lines=tuple(_facts(row, others[:_MOST_OTHERS], explained, source)),
         values=frozenset(values),
         percents=frozenset(percents),
+        counts=frozenset({"1", str(len(others)), str(len(others) + 1)}),
         changes=frozenset(changes),
         names=(row.name, *others[:_MOST_OTHERS], *(share.label for share in shown)),
         causes=frozenset(cause.kind for cause in explained.causes),
@@ -227,8 +229,8 @@ def _unfounded(text: str, found: Evidence) -> str | None:
     cited = 0
     for figure in said:
         of_row = any(_is(figure, value) for value in (found.percents if figure.percent else found.values))
-        small = not figure.percent and figure.place == 1 and figure.value <= _SMALL_COUNT
-        if not (of_row or small):
+        count = not figure.percent and figure.text in found.counts
+        if not (of_row or count):
             return f"figure {figure.text} is not in the evidence"
         cited += of_row
     for went in _WENT.finditer(whole):

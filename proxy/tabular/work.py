@@ -6,13 +6,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from drift.policy import TABLE
+from drift.policy import TABLE, TablePolicy
 from drift.tabular.columns import Holds, content, kind_of, retyped
 from drift.tabular.compare import compare as compare_columns
 from drift.tabular.compare import compare_profiles
 from drift.tabular.profile import TableProfile
 from drift.tabular.report import TabularReport
 from drift.tabular.values import Column
+from drift.tabular.words import quoted
 from proxy.tabular.files import Progress
 from proxy.tabular.reading import Kinds, Table, open_table
 from proxy.tabular.records import (
@@ -37,7 +38,8 @@ def compare(job: Compare, progress: Progress | None = None) -> Compared:
     source = job.reference or SHIPPED
     reference = _open(source, job.max_bytes, progress, "reference")
     current = _open(job.current, job.max_bytes, progress, "current table")
-    report = _compare(reference, current, job.p_threshold, progress)
+    policy = msgspec.structs.replace(TABLE, p_threshold=job.p_threshold, effect_threshold=job.effect_threshold)
+    report = _compare(reference, current, policy, progress)
     return Compared(reference=source.name, current=job.current.name, report=report)
 
 
@@ -86,12 +88,15 @@ def describe(job: Describe) -> Description:
     )
 
 
-def _compare(reference: Table, current: Table, p_threshold: float, progress: Progress | None) -> TabularReport:
-    shared = [name for name in reference.names if name in set(current.names)]
+def _compare(reference: Table, current: Table, policy: TablePolicy, progress: Progress | None) -> TabularReport:
+    known = set(current.names)
+    shared = [name for name in reference.names if name in known]
     if not shared:
+        alike = {name.casefold().strip() for name in reference.names} & {name.casefold().strip() for name in known}
+        why = "Their names differ in capitals or spaces only." if alike else "Is the header line missing?"
         raise Refused(
             f"The tables share no column: the reference has {_list(reference.names)}, the current table "
-            f"{_list(current.names)}. Is the header line missing?"
+            f"{_list(current.names)}. {why}"
         )
     kinds = _kinds(reference, current, shared)
     retypings = [
@@ -105,7 +110,7 @@ def _compare(reference: Table, current: Table, p_threshold: float, progress: Pro
         _profile(reference, kinds, progress),
         _profile(current, kinds, progress),
         retypings=[*only_after, *only_before, *retypings],
-        policy=msgspec.structs.replace(TABLE, p_threshold=p_threshold),
+        policy=policy,
     )
 
 
@@ -151,4 +156,4 @@ def _profile(table: Table, kinds: Kinds, progress: Progress | None) -> TableProf
 
 
 def _list(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return ", ".join(quoted(name) for name in names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -91,7 +91,7 @@ def test_a_missing_column_can_fail_a_job(tables: Path):
     [
         (["reference.csv", "nowhere.csv"], ERROR, "There is no file"),
         (["nowhere.csv", "reference.csv"], ERROR, "reference 'nowhere.csv'"),
-        (["reference.csv", "."], ERROR, "cannot be read"),
+        (["reference.csv", "."], ERROR, "is no file"),
         (["reference.csv", "ragged.csv"], ERROR, "Row 2 has 2 fields, the header 3"),
         (["reference.csv"], USAGE, "CURRENT"),
         (["reference.csv", "same.csv.gz", "--p-threshold", "1"], USAGE, "range"),

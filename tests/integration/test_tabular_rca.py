@@ -76,7 +76,10 @@ def logged(driftium: Driftium) -> int:
 
 
 def test_a_models_words_are_the_content_when_their_figures_are_the_rows(relayed: Relayed):
-    """It is asked once, about the strongest column, and neither logged, scored nor counted as an exchange."""
+    """Before the rules' words. It is asked once, and neither logged, scored nor counted as an exchange.
+
+    It is called what it calls itself, whatever name it was asked by.
+    """
     relayed.say(says(GOOD))
     told = explained(relayed.driftium)
     assert set(told) == {
@@ -84,8 +87,8 @@ def test_a_models_words_are_the_content_when_their_figures_are_the_rows(relayed:
         *("rules", "causes", "checks", "generated_at"),
     }
     assert (told["available"], told["feature"], told["error"]) == (True, "age", None)
-    assert (told["source"], told["model"], told["content"]) == ("model", "explainer", GOOD)
-    assert told["rules"] != GOOD
+    assert (told["source"], told["model"]) == ("model", "replay")
+    assert told["content"] == f"{GOOD}\n\n{told['rules']}"
     assert told["causes"]
     assert told["checks"]
     asked = [request for request in relayed.upstream.requests if request.method == "POST"]
@@ -103,7 +106,7 @@ def test_a_report_is_explained_by_its_id(relayed: Relayed):
     text = f"The column age has drifted: {row['direction']}, and the new rows are those of younger people."
     relayed.say(says(text))
     told = explained(relayed.driftium, drift_rows=None, report_id=run["report_id"])
-    assert (told["feature"], told["content"], told["source"]) == ("age", text, "model")
+    assert (told["feature"], told["content"].partition("\n")[0], told["source"]) == ("age", text, "model")
     other = explained(relayed.driftium, drift_rows=None, report_id=run["report_id"], feature="day")
     assert other["feature"] == "day"
     assert other["source"] == "rules"

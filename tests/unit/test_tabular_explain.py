@@ -144,16 +144,30 @@ def test_a_calendar_column_that_moved_reads_as_another_season():
 
 
 def test_no_drift_is_said_plainly_and_why():
-    """By chance, or too small to matter; and no fault is suspected."""
+    """By chance, and nothing is to be done; or too small to matter as a whole, where a fault in few rows may be why."""
     rng = np.random.default_rng(0)
     many = {"age": rng.normal(40, 10, 60_000)}
     little = compare(many, {"age": rng.normal(40.8, 10, 60_000)}, rng=rng)
-    for one, why in ((report(lambda table: table), "by chance"), (little, "too small to matter")):
+    for one, why, advice in (
+        (report(lambda table: table), "by chance", "Nothing needs to be done about age."),
+        (little, "too small to matter", "Look at the rarest"),
+    ):
         found = told(one, "age")
         assert kinds(found) == ["no drift"]
         assert found.headline.startswith("age has not drifted: ")
         assert why in found.headline
-        assert found.checks == "Nothing needs to be done about age."
+        assert found.checks.startswith(advice)
+
+
+def test_a_default_value_in_few_rows_is_told_although_the_column_has_not_drifted():
+    rng = np.random.default_rng(1)
+    ages = rng.normal(40, 10, 10_000)
+    found = told(
+        compare({"age": rng.normal(40, 10, 10_000)}, {"age": np.where(rng.random(10_000) < 0.04, -999, ages)}), "age"
+    )
+    assert found.headline.startswith("age has not drifted as a whole, but ")
+    assert "down to -999" in found.headline
+    assert kinds(found)[0] == "default flooding"
 
 
 def test_a_column_that_was_not_compared_says_so():

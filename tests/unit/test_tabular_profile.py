@@ -147,13 +147,14 @@ def test_order_is_seen_across_chunks(values: np.ndarray):
 
 def test_too_many_labels_are_counted_in_groups(monkeypatch: pytest.MonkeyPatch):
     """Alike on both sides, so that the test holds: no drift stays none, drift stays drift."""
+    monkeypatch.setattr(profiles, "_LEAST_LABELS", 200)
     monkeypatch.setattr(profiles, "MOST_LABELS", 200)
     rng = np.random.default_rng(3)
     labels = np.array([f"street {i}" for i in range(2_000)], dtype=object)
     kinds = {"street": ("categorical", "strings")}
 
     def sample(power: float, size: int) -> TableProfile:
-        side = TableProfile(kinds)
+        side = TableProfile(kinds, exact_values=10**6)
         side.add({"street": labels[(rng.power(power, size) * 2_000).astype(int)]})
         return side
 
@@ -200,7 +201,7 @@ def test_memory_is_bounded():
     for _ in range(10):
         numbers_.add(rng.normal(size=1_000_000))
     assert len(pickle.dumps(numbers_)) < 2_000_000
-    labels, gone = LabelProfile(), PresenceProfile()
+    labels, gone = LabelProfile(most=100_000), PresenceProfile()
     for block in range(5):
         names = np.array([f"{block}-{i}" for i in range(30_000)], dtype=object)
         labels.add(names)

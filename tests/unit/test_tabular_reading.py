@@ -1,7 +1,9 @@
 """Tables as people send them: what is taken, and what every refusal says."""
 
+import bz2
 import gzip
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +44,20 @@ REFUSED = {
     "an Excel workbook": (b"PK\x03\x04" + bytes(100), 415, "Excel"),
     "a PDF": (b"%PDF-1.7", 415, "PDF"),
     "zstd": (b"\x28\xb5\x2f\xfd" + bytes(50), 415, "zstd"),
-    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), 422, "not UTF-8"),
-    "NUL bytes": (b"a,b\n1,\x002\n", 415, "NUL bytes"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), 415, "a picture"),
+    "NUL bytes": (b"a,b\n1,\x002\n", 415, "NUL byte"),
+    "NUL bytes behind quotes": (b'a,b\n"1",2\n3,\x004\n', 415, "NUL byte"),
+    "a web page": (b"<!DOCTYPE html><html><body>Log in", 415, "login page"),
+    "JSON": (b'{"a": 1, "b": 2}', 415, "JSON"),
+    "lines of JSON": (b'{"a": 1}\n{"a": 2}\n', 415, "JSON"),
+    "no header": (b"1.0,2,1.0\n3,4,5\n", 422, "Is the header line missing"),
+    "lost line ends": (b"a,b1,23,4", 422, "--data-binary"),
+    "bzip2": (bz2.compress(b"a,b\n1,2\n"), 415, "bzip2"),
+    "too many columns": (",".join(f"c{i}" for i in range(2_001)).encode() + b"\n", 422, "at most 2,000"),
     "broken gzip": (gzip.compress(b"a,b\n1,2\n" * 1_000)[:-20], 422, "gzip"),
     "a quote that is never closed": (b'a,b\n1,"2\n3,4\n5,6\n', 422, "Row 1"),
-    "broken Parquet": (b"PAR1" + bytes(100), 422, "Parquet"),
+    "a cut Parquet": (b"PAR1" + bytes(100), 422, "Parquet file is cut short"),
+    "a broken Parquet": (b"PAR1" + bytes(100) + b"PAR1", 422, "Parquet file cannot be read"),
 }
 
 
@@ -126,11 +137,11 @@ def test_missing_codes_and_decimal_commas_are_read_as_they_are_meant(tmp_path: P
 
 def test_the_sample_is_spread_evenly_over_a_large_file(monkeypatch: pytest.MonkeyPatch):
     """With and without quotes: a sorted file shows all of its values."""
-    monkeypatch.setattr(checked, "SAMPLED", 100)
+    monkeypatch.setattr(checked, "_SAMPLED_ROWS", 250)
     for quoted in (False, True):
         found = check(io.BytesIO(numbered(5_000, quoted).encode()))
         ids = np.array([int(row[0]) for row in found.sample])
-        assert 100 <= len(ids) < 200
+        assert 250 <= len(ids) < 500
         assert len(set(np.diff(ids))) == 1
         assert ids[-1] > 4_900
 
@@ -238,3 +249,118 @@ def test_everybody_of_the_other_half_is_no_drift():
 def test_nobody_that_young_is_refused():
     with pytest.raises(Refused, match="the youngest is"):
         simulate(Simulate(age_threshold=3, p_threshold=0.05, seed=0))
+
+
+def drifted(a: TableFile, b: TableFile) -> dict[str, bool]:
+    report = compare(Compare(reference=a, current=b, p_threshold=0.05, max_bytes=MAX)).report
+    return {row.name: row.drifted for row in report.columns}
+
+
+def test_a_code_keeps_its_zeros_whatever_stands_beside_it(tmp_path: Path):
+    """Also where a whole chunk holds nothing but digits, and in Parquet."""
+    codes = [f"{i % 40 * 211:05d}" for i in range(4_000)]
+    rows = [f"{code},{i % 9}" for i, code in enumerate(codes)]
+    a = file(tmp_path / "a.csv", "\n".join(["zip,v", *rows]))
+    b = file(tmp_path / "b.csv", "\n".join(["zip,v", *rows[:-1], "K1A,3"]))
+    c = tmp_path / "c.parquet"
+    pd.DataFrame({"zip": codes, "v": [i % 9 for i in range(4_000)]}).to_parquet(c)
+    assert drifted(a, b) == {"zip": False, "v": False}
+    assert drifted(a, TableFile(path=str(c), name="c")) == {"zip": False, "v": False}
+    sevens = file(
+        tmp_path / "sevens.csv", "\n".join(["zip,v", *(f"{['007', '7', '07'][i % 3]},1" for i in range(900))])
+    )
+    same = file(tmp_path / "same.csv", "\n".join(["zip,v", *("007,1" for _ in range(900))]))
+    assert drifted(sevens, same)["zip"]
+
+
+def test_truth_is_the_same_however_it_is_written(tmp_path: Path):
+    """0 and 1, with decimals, with a decimal comma, as words, in a file's own delimiter."""
+    rng = np.random.default_rng(5)
+    truth, price = rng.random(3_000) < 0.4, rng.normal(9, 1, 3_000).round(2)
+    written = {
+        "digits": (",", lambda t: str(int(t)), str),
+        "decimals": (",", lambda t: f"{int(t)}.0", str),
+        "words": (",", lambda t: str(bool(t)), str),
+        "german": (";", lambda t: str(int(t)), lambda p: str(p).replace(".", ",")),
+        "german decimals": ("\t", lambda t: f"{int(t)},0", lambda p: str(p).replace(".", ",")),
+    }
+    tables = []
+    for name, (delimiter, of_truth, of_price) in written.items():
+        lines = [f"{of_truth(t)}{delimiter}{of_price(p)}" for t, p in zip(truth, price, strict=True)]
+        tables.append(file(tmp_path / name, "\n".join([f"paid{delimiter}price", *lines])))
+    for a in tables:
+        for b in tables:
+            assert drifted(a, b) == {"paid": False, "price": False}, (a.name, b.name)
+
+
+def test_an_index_that_pandas_wrote_is_no_column_and_a_named_one_is(tmp_path: Path):
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({"x": rng.normal(size=500), "group": rng.choice(["a", "b"], 500)})
+    for name, one in (
+        ("filtered", frame[frame.x > -1]),
+        ("sorted", frame.sort_values("x")),
+        ("named", frame.set_index("group")),
+    ):
+        path = tmp_path / f"{name}.parquet"
+        one.to_parquet(path)
+        table = open_table(TableFile(path=str(path), name=name), MAX)
+        assert set(table.names) == {"x", "group"}
+        assert describe(Describe(table=TableFile(path=str(path), name=name), max_bytes=MAX)).rows == len(one)
+
+
+def test_lines_of_spaces_are_no_rows(tmp_path: Path):
+    """Before the header, between rows, and in a table of one column."""
+    for text in (" \na\tb\n1\t2\n  \n3\t4\n \n", '  \na,b\n"1",2\n \n3,4\n', "a\n1\n   \n2\n"):
+        table = open_table(file(tmp_path / "t", text), MAX)
+        assert table.names[0] == "a"
+        assert table.rows == 2
+        kinds = {name: ("numeric", "") for name in table.names}
+        assert sum(len(pd.DataFrame(chunk)) for chunk in table.chunks(kinds)) == 2
+
+
+def test_headers_that_begin_like_other_formats_are_headers(tmp_path: Path):
+    for header in ("ORCID,name", "PAR1,PAR2", "BZh,x", "PKW,x"):
+        assert open_table(file(tmp_path / "t", f"{header}\n1,2\n"), MAX).rows == 1
+
+
+def test_a_pipe_is_refused_in_one_line(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(Refused, match="is no file"):
+            open_table(TableFile(path=str(path), name="x"), MAX)
+
+
+def test_long_fields_are_read_in_smaller_chunks_and_sampled_in_part(tmp_path: Path):
+    """Memory is bounded by bytes, not by rows: 40 MB of text come in several chunks, none of half a million rows."""
+    text = "word " * 800
+    path = tmp_path / "long.csv.gz"
+    with gzip.open(path, "wt", compresslevel=1) as out:
+        out.write("id,text\n")
+        for i in range(10_000):
+            out.write(f"{i},{text}\n")
+    table = open_table(TableFile(path=str(path), name="long"), MAX)
+    assert max(len(str(value)) for value in table.sample["text"]) <= 256
+    chunks = [len(pd.DataFrame(chunk)) for chunk in table.chunks({"id": ("id", ""), "text": ("text", "")})]
+    assert sum(chunks) == 10_000
+    assert max(chunks) <= 9_000
+
+
+def test_a_wide_table_is_sampled_by_fewer_rows(tmp_path: Path):
+    header, row = ",".join(f"c{i}" for i in range(1_000)), ",".join("1.5" for _ in range(1_000))
+    table = open_table(file(tmp_path / "wide.csv", "\n".join([header, *[row] * 1_500])), MAX)
+    assert table.rows == 1_500
+    assert 500 <= len(table.sample["c0"]) < 1_000
+
+
+def test_names_that_differ_in_capitals_only_are_pointed_out(tmp_path: Path):
+    a, b = file(tmp_path / "a.csv", "age,job\n1,2\n"), file(tmp_path / "b.csv", "AGE,Job\n1,2\n")
+    with pytest.raises(Refused, match="differ in capitals"):
+        compare(Compare(reference=a, current=b, p_threshold=0.05, max_bytes=MAX))
+
+
+def test_a_value_that_is_no_number_is_shown(tmp_path: Path):
+    numbers = "".join(f"{i / 7:.2f}\n" for i in range(500))
+    money = "".join(f"${i / 7:.2f}\n" for i in range(500))
+    a, b = file(tmp_path / "a.csv", "price\n" + numbers), file(tmp_path / "b.csv", "price\n" + money)
+    report = compare(Compare(reference=a, current=b, p_threshold=0.05, max_bytes=MAX)).report
+    assert "such as “$0.00”" in report.columns[0].note
