@@ -46,7 +46,8 @@ def thinned(ascending: Doubles, most: int = _QUANTILES) -> Doubles:
     """Evenly spaced order statistics, the smallest and the largest among them."""
     if len(ascending) <= most:
         return ascending
-    return ascending[np.linspace(0, len(ascending) - 1, most).round().astype(int)]
+    places = np.linspace(0, len(ascending) - 1, most).round().astype(int)
+    return np.asarray(ascending[places], dtype=np.float64)
 
 
 def distance(first: Doubles, second: Doubles) -> float:

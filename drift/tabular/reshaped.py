@@ -154,7 +154,11 @@ def _rounded(pair: Pair) -> Pattern | None:
     for step in (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01):
         if on_grid(pair.current, step) < 0.99 or on_grid(pair.reference, step) > 0.5:
             continue
-        ways = {"rounded": np.round, "rounded down": np.floor, "rounded up": np.ceil}
+        ways: dict[str, Callable[[Doubles], Doubles]] = {
+            "rounded": np.round,
+            "rounded down": np.floor,
+            "rounded up": np.ceil,
+        }
         left, way = min((distance(act(pair.reference / step) * step, pair.current), way) for way, act in ways.items())
         if pair.explained(left):
             return Pattern(

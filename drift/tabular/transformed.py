@@ -153,14 +153,14 @@ def _offset(pair: Pair) -> Pattern | None:
 
 
 def _temperature(pair: Pair) -> Pattern | None:
-    for undo, celsius, words in (
-        (lambda x: (x - 32) / 1.8, pair.reference, "degrees Celsius to Fahrenheit"),
-        (lambda x: x * 1.8 + 32, pair.current, "degrees Fahrenheit to Celsius"),
+    for factor, offset, celsius, words in (
+        (1 / 1.8, -32 / 1.8, pair.reference, "degrees Celsius to Fahrenheit"),
+        (1.8, 32.0, pair.current, "degrees Fahrenheit to Celsius"),
     ):
         # Beyond what weather, bodies and ovens have, the fit would be an accident.
         if not -100 <= celsius[0] <= celsius[-1] <= 300:
             continue
-        undone = undo(pair.current)
+        undone = pair.current * factor + offset
         left = distance_undone(pair.reference, undone)
         spreads = _quarters(undone), _quarters(pair.reference)
         if pair.explained(left, most=0.05) and pair.distance > 0.5 and max(spreads) < 1.1 * min(spreads):

@@ -46,7 +46,9 @@ def column(values: Any) -> Column:
         elif hasattr(values, "factorize") and _repeats(values):
             # A string for each category instead of each row: half the time, and no memory worth naming.
             codes, different = values.factorize()
-            array = np.append(np.asarray(different, dtype=object), None)[codes]
+            known = np.empty(len(different) + 1, dtype=object)
+            known[:-1] = different
+            array = known[codes]
         else:
             array = values.to_numpy(dtype=object)
     elif isinstance(values, np.ndarray) or dtype is not None:
@@ -66,7 +68,7 @@ def column(values: Any) -> Column:
 def _repeats(values: Any) -> bool:
     """Whether a pandas series holds few different values, by its first rows."""
     some = values[:_FIRST]
-    return 2 * some.nunique() <= len(some)
+    return bool(2 * some.nunique() <= len(some))
 
 
 def missing(value: object) -> bool:
