@@ -20,9 +20,11 @@ _SCALES = ("numeric", "date")
 _SUMMARIES = {
     "mean": "Mean",
     "std": "Standard deviation",
+    "min": "Lowest",
     "q25": "Lower quartile",
     "median": "Median",
     "q75": "Upper quartile",
+    "max": "Highest",
 }
 _DRIFTED = '<span class="badge drifted"><span aria-hidden="true">▲</span> drifted</span>'
 _STEADY = '<span class="badge steady"><span aria-hidden="true">○</span> not drifted</span>'

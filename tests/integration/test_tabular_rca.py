@@ -267,3 +267,16 @@ def test_a_real_model_explains_or_it_is_said_why_not(ways: Ways):
         assert told["content"] == told["rules"]
         assert told["error"]
     assert logged(ways.driftium) == before
+
+
+def test_a_body_that_is_nested_too_deeply_is_refused(relayed: Relayed):
+    nested = (
+        b'{"feature": "age", "drift_rows": [{"name": "age", "figures": '
+        + b'{"a": ' * 3_000
+        + b"1"
+        + b"}" * 3_002
+        + b"]}"
+    )
+    told = relayed.driftium.client.post("/api/rca", content=nested, headers={"content-type": "application/json"})
+    assert told.status_code == 400
+    assert told.headers["content-type"] == "application/problem+json"
