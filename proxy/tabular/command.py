@@ -89,7 +89,7 @@ def _verdict(found: Run, fail_on: str | None) -> int:
     if not told.tested:
         return _fail("no column could be tested, so there is nothing to judge by.")
     if told.unsure and min(told.reference_rows, told.current_rows) < _FEWEST_ROWS:
-        return _fail(f"{min(told.reference_rows, told.current_rows)} rows are too few to judge by.")
+        return _fail(f"fewer than {_FEWEST_ROWS} rows on a side are too few to judge by.")
     return OK
 
 

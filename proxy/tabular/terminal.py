@@ -12,6 +12,7 @@ from proxy.tabular import words
 from proxy.tabular.records import Run
 
 _NAME_CELLS, _REASON_CELLS = 28, 200
+_EXPLAINED = 4
 
 
 def show(run: Run, console: Console) -> None:
@@ -29,8 +30,10 @@ def show(run: Run, console: Console) -> None:
         console.print()
         console.print(_table(drifted, console))
     _rest(run, console)
-    if drifted:
-        _explained(drifted[0], run, console)
+    few = [row for row in run.display_rows if any(pattern.name == "outlying" for pattern in row.patterns)]
+    # A fault in a few rows is no drift, and what somebody looks for all the same.
+    for row in [*drifted[:1], *(row for row in few if not row.drifted)][:_EXPLAINED]:
+        _explained(row, run, console)
 
 
 def _table(rows: list[ColumnResult], console: Console) -> Table:
@@ -49,11 +52,14 @@ def _table(rows: list[ColumnResult], console: Console) -> Table:
 
 def _rest(run: Run, console: Console) -> None:
     """How many columns have not drifted, and which were not tested and why."""
-    steady = run.summary.tested - run.summary.drifted
+    unsure = len(run.summary.unsure)
+    steady = run.summary.tested - run.summary.drifted - unsure
     skipped = [row for row in run.display_rows if row.p_value is None and not row.drifted]
     console.print()
     if steady:
         console.print(_text(console, f"{steady:,} {'column has' if steady == 1 else 'columns have'} not drifted."))
+    if unsure:
+        console.print(_text(console, f"{unsure:,} cannot be told for too few rows."))
     if skipped:
         console.print(_text(console, f"{len(skipped):,} not tested:"))
         for row in skipped:

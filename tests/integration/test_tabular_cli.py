@@ -106,3 +106,24 @@ def test_what_cannot_be_done_is_said_in_one_line(tables: Path, arguments: list[s
     assert told.returncode == code
     assert says in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_a_fault_in_few_rows_and_too_few_rows_are_told(tables: Path, tmp_path: Path):
+    """Neither is called drift, and neither passes for "nothing happened"."""
+    frame = pd.read_csv(tables / "same.csv.gz")
+    frame.assign(price=np.where(np.arange(len(frame)) % 25 == 0, -999, frame["price"])).to_csv(tmp_path / "few.csv")
+    told = " ".join(driftium(tables / "reference.csv", tmp_path / "few.csv", "--fail-on", "drift").stdout.split())
+    assert "Slightly but surely changed: price." in told
+    assert "down to -999" in told
+    frame[:1].to_csv(tmp_path / "one.csv", index=False)
+    one = driftium(tables / "reference.csv", tmp_path / "one.csv", "--fail-on", "drift")
+    assert one.returncode == ERROR
+    assert "Too few rows to tell" in one.stdout
+    assert "too few to judge by" in one.stderr
+
+
+def test_the_report_does_not_replace_a_table(tables: Path):
+    before = (tables / "reference.csv").read_bytes()
+    told = driftium(tables / "reference.csv", tables / "same.csv.gz", "--html", tables / "reference.csv")
+    assert told.returncode == ERROR
+    assert (tables / "reference.csv").read_bytes() == before
