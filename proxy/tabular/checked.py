@@ -61,7 +61,10 @@ def sampled_rows(columns: int) -> int:
 def check_names(names: tuple[str, ...]) -> None:
     """Raises Refused where two columns share a name, or there are too many."""
     if len(names) > MOST_COLUMNS:
-        raise Refused(f"The table has {len(names):,} columns; at most {MOST_COLUMNS:,} can be compared: send fewer.")
+        lost = f" Or did it lose its line ends? {_CURL}" if any(map(_a_value, names)) else ""
+        raise Refused(
+            f"The table has {len(names):,} columns; at most {MOST_COLUMNS:,} can be compared: send fewer.{lost}"
+        )
     first: dict[str, int] = {}
     for at, name in enumerate(names):
         if name in first:

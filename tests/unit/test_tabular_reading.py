@@ -52,6 +52,7 @@ REFUSED = {
     "lines of JSON": (b'{"a": 1}\n{"a": 2}\n', 415, "JSON"),
     "no header": (b"1.0,2,1.0\n3,4,5\n", 422, "Is the header line missing"),
     "lost line ends": (b"a,b1,23,4", 422, "--data-binary"),
+    "many lost line ends": (b"a,b" + b"1,2" * 3_000, 422, "--data-binary"),
     "bzip2": (bz2.compress(b"a,b\n1,2\n"), 415, "bzip2"),
     "too many columns": (",".join(f"c{i}" for i in range(2_001)).encode() + b"\n", 422, "at most 2,000"),
     "broken gzip": (gzip.compress(b"a,b\n1,2\n" * 1_000)[:-20], 422, "gzip"),
