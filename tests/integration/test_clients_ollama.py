@@ -160,11 +160,12 @@ def test_an_unknown_model_raises_the_same(native: Ways):
 
 
 def test_an_error_in_mid_stream_raises_the_same(native: Ways):
-    """It is no answer, though the status was 200 and the stream ended as it should."""
+    """It is no answer, though the status was 200; the client leaves at once, at times before the stream has ended."""
     ask = {"stream": True, "options": {"num_predict": 1}}
     direct, relayed, (seen,) = native.compare(lambda url: refused(lambda: [*ASKS["api/chat"](url, **ask)]))
     assert relayed == direct
-    assert (seen.outcome, seen.status, seen.error) == ("upstream_error", 200, relayed[0])
+    assert seen.outcome in ("upstream_error", "client_closed")
+    assert (seen.status, seen.error) == (200, relayed[0])
 
 
 def test_a_stream_that_breaks_raises_the_same(native: Ways):
