@@ -11,7 +11,15 @@ from drift.samples import Sample
 
 UNSET = "not set"
 
-_ALWAYS_SET = ("model", "response_model", "digest")
+_ALWAYS_SET = (
+    "model",
+    "response_model",
+    "digest",
+    "weights",
+    "ollama_parameters",
+    "ollama_template",
+    "ollama_system",
+)
 """Without one of these it was not known, and not left out on purpose."""
 
 

@@ -4,6 +4,7 @@ Apart from the code that computes it (explain.py), so that reading evidence need
 """
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -124,6 +125,34 @@ class Alteration(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds of the oldest exchange in the window with the new value."""
 
 
+class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """How exchanges ended, {result: exchanges}: scored and sampled_out are answers, the rest is what went wrong."""
+
+    baseline: dict[str, int]
+    """Of the exchanges that passed while the baseline's did."""
+    window: dict[str, int]
+    """Of those that passed since the window's oldest sample."""
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A beginning or end that prompts have in common, and did not have before, or the reverse."""
+
+    where: Literal["beginning", "end"]
+    text: str
+    """The words in common; empty where no texts are kept."""
+    characters: int
+    baseline_share: float
+    window_share: float
+
+
+class Newcomers(msgspec.Struct, frozen=True, kw_only=True):
+    """How many exchanges are of sessions (users or conversations) that were not there before, 0 to 1."""
+
+    expected_share: float
+    """In the baseline's own last part, against what went before it."""
+    window_share: float
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be said about a monitor's drift, in one record."""
 
@@ -147,5 +176,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[ColumnResult, ...] = ()
     """Behaviour features, those that differ most first."""
     alterations: tuple[Alteration, ...] = ()
+    observed: int = 0
+    """Samples scored since the baseline was activated."""
+    seen: int = 0
+    """Exchanges of the monitor that were read until then, whatever became of them."""
+    outcomes: Outcomes | None = None
+    templates: tuple[Template, ...] = ()
+    newcomers: Newcomers | None = None
+    """None where exchanges name no session."""
     notes: tuple[str, ...] = ()
     """What could not be computed, and why."""

@@ -8,9 +8,10 @@ import numpy as np
 from drift.alterations import alterations
 from drift.baseline import Baseline
 from drift.errors import TooFewSamples
-from drift.evidence import Attribution, ChangePoint, Evidence, Topics, Verdict, WitnessPair
+from drift.evidence import Attribution, ChangePoint, Evidence, Outcomes, Template, Topics, Verdict, WitnessPair
 from drift.features import BOOLEAN, CATEGORICAL, NUMERIC, Behaviour, table
 from drift.monitor import Monitor
+from drift.newcomers import newcomers
 from drift.policy import VERDICT
 from drift.records import Report
 from drift.samples import Sample, session_codes
@@ -20,9 +21,10 @@ from drift.semantic.topics import TopicModel, compare_topics, fit_topics
 from drift.semantic.witness import WitnessValues, witness_values
 from drift.tabular.compare import compare
 from drift.tabular.result import ColumnResult
+from drift.templates import templates
 from drift.verdict import attribute
 
-_KINDS = (
+KINDS = (
     dict.fromkeys(NUMERIC, "numeric") | dict.fromkeys(BOOLEAN, "boolean") | dict.fromkeys(CATEGORICAL, "categorical")
 )
 
@@ -48,14 +50,16 @@ def explain(
     texts: Mapping[str, str] | None,
     asked: bool,
     rng: np.random.Generator,
+    baseline_texts: Mapping[str, str] | None = None,
+    outcomes: Outcomes | None = None,
 ) -> Evidence:
     """The evidence for a report just made by the monitor.
 
     recent are the samples since the baseline was activated, the oldest first, as far back as they are kept; at least
-    the largest window. topics is what baseline_topics gave; texts maps exchange ids to prompts, None where none are
-    kept. Whose doing it was is tested when the severity is above LOW or somebody asked: three tests at every look
-    would find something in the end. What cannot be computed yet is named in the notes. For a baseline of 2,000 about a
-    second, and two when a change is dated.
+    the largest window. topics is what baseline_topics gave; texts and baseline_texts map exchange ids to prompts, None
+    where none are kept; outcomes, which the caller counts, are repeated. Whose doing it was is tested when the severity
+    is above LOW or somebody asked: three tests at every look would find something in the end. What cannot be computed
+    yet is named in the notes. For a baseline of 2,000 about a second, and two when a change is dated.
     """
     baseline, policy = monitor.baseline, monitor.policy
     window = list(monitor.detectors.recent)
@@ -88,6 +92,10 @@ def explain(
         topics=_topics(topics, window, prompts, witnesses, texts, rng) if witnesses else None,
         features=_features(baseline.samples, window, rng),
         alterations=alterations(baseline.samples, window),
+        observed=report.observed,
+        outcomes=outcomes,
+        templates=_templates(baseline.samples, window, baseline_texts, texts),
+        newcomers=newcomers(baseline.samples, window),
         notes=tuple(notes),
     )
 
@@ -176,6 +184,19 @@ def _topics(
     return compare_topics(model, prompts.astype(np.float32), known, witnesses.phi, witnesses.psi, ids, rng=rng)
 
 
+def _templates(
+    baseline: Sequence[Sample],
+    window: Sequence[Sample],
+    before: Mapping[str, str] | None,
+    after: Mapping[str, str] | None,
+) -> tuple[Template, ...]:
+    if before is None or after is None:
+        return ()
+    sides = ((baseline, before), (window, after))
+    old, new = ([texts.get(sample.exchange_id, "") for sample in samples] for samples, texts in sides)
+    return templates(old, new)
+
+
 def _features(
     baseline: Sequence[Sample], window: Sequence[Sample], rng: np.random.Generator
 ) -> tuple[ColumnResult, ...]:
@@ -183,7 +204,7 @@ def _features(
     before, after = _measured(baseline), _measured(window)
     if not before or not after:
         return ()
-    return compare(table(before), table(after), kinds=_KINDS, rng=rng).columns
+    return compare(table(before), table(after), kinds=KINDS, rng=rng).columns
 
 
 def _measured(samples: Sequence[Sample]) -> list[Behaviour]:

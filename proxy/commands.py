@@ -14,7 +14,8 @@ import numpy as np
 from drift.errors import TooFewSamples
 from drift.samples import Sample
 from proxy.config import Settings
-from proxy.population import Population, digest_of
+from proxy.ollama_models import marks
+from proxy.population import Population, details_of, digest_of
 from proxy.populations import Populations, Unusable
 from proxy.scoring import Scorer
 from proxy.stores.history import BaselineRow, History, SampleRow
@@ -91,15 +92,16 @@ class Commands:
         self._ledger.commit(changes)
 
     def _digests(self, command_id: str, told: dict[str, Any]) -> None:
-        """Which weights stand behind each of Ollama's model names, from now on."""
+        """What stands behind each of Ollama's model names, from now on."""
         changes = Changes(answers={command_id: {"models": len(told["digests"])}})
-        before, after = self._scorer.digests, told["digests"]
+        scorer, after = self._scorer, told["digests"]
+        details = told.get("details", {})
         for population in self._populations:
-            old, new = digest_of(population.row.model, before), digest_of(population.row.model, after)
-            if old and new and old != new:
-                mark = f"The weights of {population.row.model} were replaced: {old[:12]} -> {new[:12]}."
-                changes.annotations.append((population.name, "digest", mark))
-        self._scorer.digests = after
+            model = population.row.model
+            digests = digest_of(model, scorer.digests), digest_of(model, after)
+            known = details_of(model, scorer.details), details_of(model, details)
+            changes.annotations += [(population.name, "digest", mark) for mark in marks(model, digests, *known)]
+        scorer.digests, scorer.details = after, details
         changes.state = self._scorer.state("ready")
         self._ledger.commit(changes)
 
@@ -130,6 +132,7 @@ class Commands:
         )
         changes = _changes(population, row, command_id, f"{row.size} answers of {row.monitor} are the baseline now.")
         changes.baseline, changes.baseline_samples = row, kept
+        changes.endings.append((population.name, row.id, population.endings.back_to(row.size)))
         self._ledger.commit(changes)
         self._populations.watch(population, row.id)
 

@@ -2,7 +2,17 @@
 
 import msgspec
 
-from drift.evidence import Alteration, Attribution, ChangePoint, Evidence, Topics, WitnessPair
+from drift.evidence import (
+    Alteration,
+    Attribution,
+    ChangePoint,
+    Evidence,
+    Newcomers,
+    Outcomes,
+    Template,
+    Topics,
+    WitnessPair,
+)
 from drift.records import DetectorScore, Severity
 from drift.tabular.result import ColumnResult
 from proxy.moments import iso
@@ -56,6 +66,10 @@ class EvidenceView(msgspec.Struct, frozen=True, kw_only=True):
     topics: Topics | None = None
     features: tuple[ColumnResult, ...] = ()
     alterations: tuple[Altered, ...] = ()
+    outcomes: Outcomes | None = None
+    """How exchanges ended in the baseline's time and in the window's."""
+    templates: tuple[Template, ...] = ()
+    newcomers: Newcomers | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -103,6 +117,9 @@ def evidence_view(evidence: Evidence, *, status: str, message: str) -> EvidenceV
         topics=evidence.topics,
         features=evidence.features,
         alterations=tuple(_altered(one) for one in evidence.alterations),
+        outcomes=evidence.outcomes,
+        templates=evidence.templates,
+        newcomers=evidence.newcomers,
         notes=evidence.notes,
     )
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2s
 from itertools import repeat
 from zlib import crc32
@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from drift.baseline import Baseline
-from drift.evidence import Evidence
+from drift.evidence import Evidence, Outcomes
 from drift.explain import baseline_topics, explain
 from drift.features import behaviour
 from drift.monitor import Monitor
@@ -19,15 +19,18 @@ from drift.policy import Policy
 from drift.records import Exchange, Report
 from drift.samples import Sample, Vector
 from drift.semantic.topics import TopicModel
+from proxy.ollama_models import FROM_OLLAMA, Details
+from proxy.stores.endings import Endings
 from proxy.stores.history import MonitorRow, Pair, SampleRow, Text
 
 
 class Population:
     """A monitor as the worker holds it in memory; `row` is what the history knows of it."""
 
-    def __init__(self, row: MonitorRow, policy: Policy):
+    def __init__(self, row: MonitorRow, policy: Policy, endings: Endings):
         self._policy = policy
         self.row = row
+        self.endings = endings
         self.counts: Counter[str] = Counter(row.counts)
         self.monitor: Monitor | None = None
         self.baseline: Baseline | None = None
@@ -36,6 +39,8 @@ class Population:
         self.texts: dict[str, Text] = {}
         """Of the largest window, by exchange id."""
         self.baseline_texts: dict[str, Text] = {}
+        self.baseline_endings: dict[str, int] | None = None
+        """How exchanges ended while those of the baseline passed; None where nobody counted."""
         self.evidence: Evidence | None = None
         """What was last found out about the active baseline."""
         self.explained_at = 0
@@ -46,13 +51,16 @@ class Population:
     def name(self) -> str:
         return self.row.name
 
-    def watch(self, baseline: Baseline, texts: dict[str, Text], report: Report | None) -> None:
+    def watch(
+        self, baseline: Baseline, texts: dict[str, Text], endings: dict[str, int] | None, report: Report | None
+    ) -> None:
         """Compare what follows with this baseline, whose texts these are by exchange id.
 
-        `report` is where an earlier comparison with it stood.
+        `endings` says how exchanges ended when it was made; `report` is where an earlier comparison with it stood.
         """
         self.baseline = baseline
         self.baseline_texts = texts
+        self.baseline_endings = endings
         self.monitor = Monitor(self.name, baseline, self._policy, report)
         self.texts = {}
         self.evidence = None
@@ -104,10 +112,17 @@ class Population:
 
     @property
     def asked_for(self) -> bool:
-        """Whether the evidence is of the last sample and holds a verdict."""
+        """Whether the evidence is of the last exchange and holds a verdict."""
         seen, monitor = self.evidence, self.monitor
         now = monitor.detectors.observed if monitor else -1
-        return seen is not None and seen.attribution is not None and self.explained_at == now
+        fresh = seen is not None and self.explained_at == now and seen.seen == self.counts.total()
+        return fresh and seen is not None and seen.attribution is not None
+
+    @property
+    def outcomes(self) -> Outcomes | None:
+        """How exchanges ended while the baseline's passed, and since the window's oldest; None if uncounted."""
+        window = self.endings.back_to(len(self.monitor.detectors.recent)) if self.monitor else None
+        return Outcomes(baseline=self.baseline_endings, window=window) if self.baseline_endings and window else None
 
     def explain(self, report: Report, recent: Sequence[Sample], *, asked: bool) -> Evidence:
         """The evidence for a report just made. recent: the samples since the baseline, as far back as they are kept."""
@@ -117,17 +132,20 @@ class Population:
         if self._topics is None:
             prompts = [self.baseline_texts[one].prompt for one in self.baseline.exchange_ids] if kept else None
             self._topics = baseline_topics(self.baseline, prompts)
-        self.evidence = explain(
+        found = explain(
             self.monitor,
             report,
             id=uuid.uuid4().hex,
             recent=recent,
             topics=self._topics,
-            texts={name: text.prompt for name, text in self.texts.items()} if kept else None,
+            texts=_prompts(self.texts) if kept else None,
+            baseline_texts=_prompts(self.baseline_texts) if kept else None,
+            outcomes=self.outcomes,
             asked=asked,
             # Seeded by what is looked at: asked again it says the same.
             rng=np.random.default_rng([crc32(self.baseline.id.encode()), report.observed]),
         )
+        self.evidence = msgspec.structs.replace(found, seen=self.counts.total())
         self.explained_at = report.observed
         return self.evidence
 
@@ -157,6 +175,10 @@ class Population:
         return self.row
 
 
+def _prompts(texts: dict[str, Text]) -> dict[str, str]:
+    return {name: text.prompt for name, text in texts.items()}
+
+
 def said(exchange: Exchange) -> str:
     """What an answer says: its text, else the calls it makes."""
     return exchange.response or "\n".join(exchange.tool_calls)
@@ -167,12 +189,26 @@ def digest_of(model: str, digests: dict[str, str]) -> str:
     return digests.get(model) or digests.get(f"{model}:latest", "")
 
 
-def sample_of(exchange: Exchange, *, response: Vector, prompt: Vector, digests: dict[str, str]) -> Sample:
+def details_of(model: str, details: Mapping[str, Details]) -> Details:
+    """What else Ollama tells of a model; empty when it is not known."""
+    return details.get(model) or details.get(f"{model}:latest", {})
+
+
+def sample_of(
+    exchange: Exchange,
+    *,
+    response: Vector,
+    prompt: Vector,
+    digests: dict[str, str],
+    details: Mapping[str, Details],
+) -> Sample:
     """What the statistics see of an exchange."""
     settings = {name: str(value) for name, value in exchange.sampling.items()}
     settings |= {"model": exchange.model, "response_model": exchange.response_model}
     if digest := digest_of(exchange.model, digests):
         settings["digest"] = digest
+        told = details_of(exchange.model, details)
+        settings |= {name: told[name] for name in FROM_OLLAMA if name in told}
     if exchange.system:
         settings["system"] = _digest(exchange.system)
     return Sample(

@@ -14,6 +14,7 @@ from drift.samples import Sample
 from drift.semantic.calibration import Calibration, calibrate
 from proxy.config import Settings
 from proxy.population import Population
+from proxy.stores.endings import Endings, read_baseline, read_endings
 from proxy.stores.history import History, MonitorRow, Text
 from proxy.stores.log import Entry
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors
@@ -39,7 +40,9 @@ class Populations:
         self._vectors = vectors
         self._encoder = encoder
         self._ring = settings.drift.recent_samples
-        self._by_name = {row.name: Population(row, policy) for row in history.monitors()}
+        self._by_name = {
+            row.name: Population(row, policy, read_endings(history.engine, row.name)) for row in history.monitors()
+        }
         self._calibrations: dict[str, Generator[float, None, Calibration]] = {}
         self.progress: dict[str, float] = {}
         """{monitor: share of its calibration that is done}"""
@@ -84,7 +87,7 @@ class Populations:
                 received=0,
                 observed=0,
             )
-            self._by_name[name] = Population(row, self.policy)
+            self._by_name[name] = Population(row, self.policy, Endings())
         return self._by_name[name]
 
     def watch(self, population: Population, baseline_id: str) -> None:
@@ -113,7 +116,8 @@ class Populations:
         report = self._history.latest(population.name)
         if report and not is_current(report, population.row):
             report = None
-        population.watch(baseline, texts, report)
+        endings = read_baseline(self._history.engine, population.name, row.id)
+        population.watch(baseline, texts, endings, report)
         self.problems.pop(population.name, None)
         self._restore_window(population, report)
         self._start_calibration(population)
@@ -135,7 +139,7 @@ class Populations:
             log.warning("the window's vectors are gone; it fills anew", monitor=population.name)
             population.row = msgspec.structs.replace(population.row, observed=0, baseline_at=time.time())
             assert population.baseline
-            population.watch(population.baseline, population.baseline_texts, None)
+            population.watch(population.baseline, population.baseline_texts, population.baseline_endings, None)
             return
         population.monitor.restore(window, observed)
         population.texts = texts

@@ -1,4 +1,4 @@
-"""What the upstream says of itself: whether it answers, its models, and with Ollama the digest of each."""
+"""What the upstream says of itself: whether it answers, its models, and with Ollama what stands behind each."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ import httpx
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
+from proxy.ollama_models import MOST_MODELS, Details, ask_details
 from proxy.transport import Transport
 
 PROBE_SECONDS = 10.0
@@ -17,10 +18,15 @@ PROBE_SECONDS = 10.0
 class Probe:
     """Asks the upstream every few seconds; what it learnt last is what people see.
 
-    `tell` is called with {model: digest} when Ollama's digests are first known and whenever one changes.
+    `tell` is called with {model: digest} and {model: details} when Ollama's are first known and whenever one changes.
     """
 
-    def __init__(self, base: httpx.URL, transport: Transport, tell: Callable[[dict[str, str]], Awaitable[None]]):
+    def __init__(
+        self,
+        base: httpx.URL,
+        transport: Transport,
+        tell: Callable[[dict[str, str], dict[str, Details]], Awaitable[None]],
+    ):
         self._base = base
         self._transport = transport
         self._tell = tell
@@ -28,8 +34,12 @@ class Probe:
         self.message = "not asked yet"
         self.models: list[str] = []
         self.digests: dict[str, str] = {}
+        self.details: dict[str, Details] = {}
+        self.is_ollama = False
         self.asked = asyncio.Event()
-        self._is_ollama = True
+        self._may_be_ollama = True
+        self._shown: dict[str, tuple[str, Details]] = {}
+        """{model: the digest it had when it was shown, and its details}"""
 
     async def ask(self) -> None:
         try:
@@ -37,13 +47,13 @@ class Probe:
         except (httpx.TransportError, TimeoutError) as error:
             self.up, self.message, self.models = False, str(error) or "no answer within 5 s", []
             # Another server may take its place.
-            self._is_ollama = True
+            self.is_ollama, self._may_be_ollama = False, True
             return
         # Servers that are still loading a model answer 503.
         self.up, self.message = status < 500, f"answers with status {status}"
         with contextlib.suppress(msgspec.DecodeError, AttributeError, KeyError, TypeError):
             self.models = [str(model["id"]) for model in msgspec.json.decode(body)["data"]]
-        if self.up and self._is_ollama:
+        if self.up and self._may_be_ollama:
             await self._ask_digests()
 
     async def _ask_digests(self) -> None:
@@ -56,13 +66,26 @@ class Probe:
             found = {str(model["name"]): str(model["digest"]) for model in msgspec.json.decode(body)["models"]}
         except (msgspec.DecodeError, AttributeError, KeyError, TypeError):
             # A server in trouble answers anything; one without the route says 404.
-            self._is_ollama = status != 404
+            self._may_be_ollama = status != 404
             return
-        if status == 200 and found != self.digests:
+        if status != 200:
+            return
+        self.is_ollama = True
+        details = await self._ask_details(found)
+        if (found, details) != (self.digests, self.details):
             # While the history cannot be written they are told again with the next round.
             with contextlib.suppress(SQLAlchemyError):
-                await self._tell(found)
-                self.digests = found
+                await self._tell(found, details)
+                self.digests, self.details = found, details
+
+    async def _ask_details(self, digests: dict[str, str]) -> dict[str, Details]:
+        """The details of the models with these digests, as far as they are known; asked once for each digest."""
+        known = {name: shown for name, shown in self._shown.items() if digests.get(name) == shown[0]}
+        if wanted := [name for name in list(digests)[:MOST_MODELS] if name not in known]:
+            found = await asyncio.to_thread(ask_details, str(self._base), wanted)
+            known |= {name: (digests[name], details) for name, details in found.items()}
+        self._shown = known
+        return {name: details for name, (_, details) in known.items() if details}
 
     async def _get(self, path: bytes) -> tuple[int, Any]:
         target = self._base.raw_path.rstrip(b"/") + path

@@ -6,23 +6,22 @@ import os
 import time
 from collections.abc import Sequence
 
-import msgspec
 import structlog
 
 from drift.embedder import Embedder
 from drift.records import Exchange, Outcome, Report
 from drift.samples import Sample
-from proxy import capture as captures
-from proxy import wire
 from proxy.collector import EMBEDDING_SECONDS
 from proxy.config import Settings
 from proxy.moments import iso
 from proxy.pace import Speed, drawn, share
 from proxy.population import Population, said, sample_of
 from proxy.populations import OTHER, Populations
+from proxy.results import no_answer, read_exchange, told_apart, why_not
+from proxy.stores.endings import SCORED
 from proxy.stores.history import History, WorkerState
 from proxy.stores.ledger import Changes, Ledger
-from proxy.stores.log import Entry, Log
+from proxy.stores.log import Log
 from proxy.stores.vectors import WINDOW, Vectors
 
 log = structlog.get_logger()
@@ -76,6 +75,8 @@ class Scorer:
         self._tokens = dict(before.tokens) if before else {}
         self.digests = dict(before.digests) if before else {}
         """Ollama's weights by model name."""
+        self.details = dict(before.details) if before else {}
+        """What else Ollama tells, by model name."""
         self._buckets, self._embedding_seconds = [0] * (len(EMBEDDING_SECONDS) + 1), 0.0
         if before and before.encoder == embedder.encoder and len(before.embedding_counts) == len(self._buckets):
             self._buckets, self._embedding_seconds = list(before.embedding_counts), before.embedding_seconds
@@ -99,6 +100,7 @@ class Scorer:
             embedding_seconds=self._embedding_seconds,
             tokens=self._tokens,
             digests=self.digests,
+            details=self.details,
         )
 
     def score_batch(self) -> bool:
@@ -115,10 +117,12 @@ class Scorer:
             self._batch_ended_at = 0.0
             return False
         chosen = [e for e in entries if e.outcome in MAY_BE_WHOLE and drawn(e.id, self._share)]
-        logged = self._log.captures([e.seq for e in chosen])
-        read = {e.id: _exchange(logged.get(e.seq)) for e in chosen}
+        # Among many failures the first ones tell their status: captures can be large.
+        failed = [e for e in entries if e.outcome == Outcome.HTTP_ERROR][: self._settings.worker.batch]
+        logged = self._log.captures([e.seq for e in chosen + failed])
+        read = {e.id: read_exchange(logged.get(e.seq)) for e in chosen}
         exchanges = {name: exchange for name, exchange in read.items() if exchange}
-        samples = self._embed([x for x in exchanges.values() if x.outcome is Outcome.COMPLETE and not _no_answer(x)])
+        samples = self._embed([x for x in exchanges.values() if x.outcome is Outcome.COMPLETE and not no_answer(x)])
 
         changes = Changes(cursor=entries[-1].seq)
         touched: dict[str, Population] = {}
@@ -131,8 +135,11 @@ class Scorer:
             touched[population.name] = population
             if exchange is not None and entry.id in samples:
                 answers.setdefault(population.name, []).append(exchange)
+                population.endings.add(SCORED)
             else:
-                population.counts[_why_not(entry, exchange, erased)] += 1
+                result = why_not(entry, exchange, erased)
+                population.counts[result] += 1
+                population.endings.add(told_apart(result, logged.get(entry.seq)))
         rings = {
             name: self._score(touched[name], [(x, samples[x.id]) for x in exchanged], changes)
             for name, exchanged in answers.items()
@@ -141,6 +148,7 @@ class Scorer:
             if self._due(population):
                 self.report(population, changes)
             changes.monitors.append(population.written())
+            changes.endings.append((population.name, "", population.endings.runs))
         # The vectors first: their ids follow from their places, so a batch read again writes the same points.
         for name, ring in rings.items():
             self._vectors.put(WINDOW, name, ring, {"monitor": name})
@@ -179,7 +187,7 @@ class Scorer:
         for i in range(bisect.bisect_left(EMBEDDING_SECONDS, seconds / n), len(self._buckets)):
             self._buckets[i] += n
         return {
-            x.id: sample_of(x, response=vectors[i], prompt=vectors[n + i], digests=self.digests)
+            x.id: sample_of(x, response=vectors[i], prompt=vectors[n + i], digests=self.digests, details=self.details)
             for i, x in enumerate(exchanges)
         }
 
@@ -266,27 +274,3 @@ class Scorer:
                 self.report(population, changes)
         if changes.reports:
             self._ledger.commit(changes)
-
-
-def _exchange(capture: bytes | None) -> Exchange | None:
-    """What was logged; None when it was erased, or when the disk has garbled it: one bad row must not stop the rest."""
-    if capture is None:
-        return None
-    try:
-        return wire.read(captures.decode(capture))
-    except msgspec.DecodeError:
-        return None
-
-
-def _no_answer(exchange: Exchange) -> bool:
-    """Ollama's calls that only load or unload a model."""
-    return exchange.finish_reason in ("load", "unload") and not said(exchange)
-
-
-def _why_not(entry: Entry, exchange: Exchange | None, erased: set[str]) -> str:
-    """Why an exchange was not scored."""
-    if exchange is not None:
-        return "empty" if exchange.outcome is Outcome.COMPLETE else exchange.outcome
-    if entry.outcome != Outcome.COMPLETE:
-        return entry.outcome
-    return "erased" if entry.id in erased else "sampled_out"

@@ -113,6 +113,8 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     """{model: (input, output)}"""
     digests: dict[str, str] = {}
     """{model: digest of its weights}, where the upstream is Ollama"""
+    details: dict[str, dict[str, str]] = {}
+    """{model: what else Ollama tells of it}: proxy/ollama_models.py"""
 
 
 class History:
@@ -175,6 +177,17 @@ class History:
         with reading(self.engine) as db:
             body = db.execute(query).scalar()
         return decode(body, type=Evidence) if body else None
+
+    def looks(self, monitor: str, start: float | None = None, end: float | None = None) -> list[Evidence]:
+        """All evidence of a monitor that is kept, of that time, the oldest first."""
+        c = t.evidence.c
+        query = sa.select(c.body).where(c.monitor == monitor).order_by(c.at)
+        if start is not None:
+            query = query.where(c.at >= start)
+        if end is not None:
+            query = query.where(c.at <= end)
+        with reading(self.engine) as db:
+            return [decode(body, type=Evidence) for body in db.execute(query).scalars()]
 
     def rollups(self, monitor: str, start: float, end: float) -> list[dict[str, Any]]:
         c = t.rollups.c
@@ -249,6 +262,12 @@ class History:
                 sa.insert(t.commands).values(id=command_id, at=time.time(), kind=kind, arguments=body, answer=None)
             )
         return command_id
+
+    def tell(self, kind: str, body: Any) -> None:
+        """Write an event of the web process's own; the worker forgets the oldest."""
+        text = msgspec.json.encode(body).decode()
+        with self.engine.begin() as db:
+            db.execute(sa.insert(t.events).values(at=time.time(), kind=kind, body=text))
 
     def answer(self, command_id: str) -> dict[str, Any] | None:
         """The worker's answer to a command, None while there is none."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from drift.evidence import Evidence
 from drift.records import Report
 from proxy.config import History as HistorySettings
+from proxy.stores import endings
 from proxy.stores import tables as t
 from proxy.stores.database import reading, upsert
 from proxy.stores.history import BaselineRow, History, MonitorRow, Pair, SampleRow, WorkerState
@@ -32,6 +33,8 @@ class Changes(msgspec.Struct):
     cursor: int | None = None
     monitors: list[MonitorRow] = []
     samples: list[tuple[str, SampleRow]] = []
+    endings: list[tuple[str, str, Any]] = []
+    """(monitor, baseline id or "", how exchanges ended)"""
     reports: list[Report] = []
     evidence: list[Evidence] = []
     witnesses: dict[str, list[Pair]] = {}
@@ -77,6 +80,7 @@ class Ledger:
             for name, sample in changes.samples:
                 row = _sample(sample) | {"monitor": name, "slot": sample.number % self._ring, "number": sample.number}
                 db.execute(upsert(t.samples, row, ["monitor", "slot"]))
+            endings.write(db, changes.endings)
             if changes.baseline:
                 self._baseline(db, changes.baseline, changes.baseline_samples)
             for baseline_id, calibration in changes.calibrations.items():

@@ -49,6 +49,14 @@ baselines = sa.Table(
     sa.Column("calibration", sa.Text),
 )
 
+endings = sa.Table(  # how exchanges ended: the monitor's last ones, and what was counted when a baseline was made
+    "endings",
+    schema,
+    sa.Column("monitor", sa.Text, primary_key=True),
+    sa.Column("baseline_id", sa.String(36), primary_key=True),  # "": the last exchanges
+    sa.Column("body", sa.Text, nullable=False),
+)
+
 baseline_samples = sa.Table(
     "baseline_samples",
     schema,
@@ -151,4 +159,22 @@ tabular_gauges = sa.Table(  # what /metrics says of each named dataset's last ru
     sa.Column("dataset", sa.Text, primary_key=True),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
+)
+
+root_causes = sa.Table(  # root cause analyses with their trace; only the newest of each monitor are kept
+    "root_causes",
+    schema,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("monitor", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("evidence_id", sa.String(36), nullable=False, index=True),
+    sa.Column("model_asked", sa.Text, nullable=False),  # "": none, by rules alone
+    sa.Column("source", sa.String(8), nullable=False),
+    sa.Column("severity", sa.String(8)),
+    sa.Column("cause", sa.String(32), nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index("root_causes_by_monitor", "monitor", "number"),
+    sqlite_autoincrement=True,
 )

@@ -75,6 +75,7 @@ class Bench:
         monitor: str | None = None,
         outcome: Outcome = Outcome.COMPLETE,
         body: bytes | None = None,
+        status: int = 200,
     ) -> str:
         self._sent += 1
         name = exchange_id(1.8e9 + self._sent)
@@ -84,7 +85,7 @@ class Bench:
             at=1.8e9 + self._sent,
             endpoint="chat/completions",
             monitor=monitor,
-            status=200,
+            status=status,
             request_type="application/json",
             request=request,
             response_type="application/json",

@@ -1,0 +1,68 @@
+"""How a monitor's last exchanges ended: a bounded ring, and the counts that each baseline was made among."""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from itertools import groupby
+
+import msgspec
+import sqlalchemy as sa
+
+from proxy.stores import tables as t
+from proxy.stores.database import reading, upsert
+
+KEEP = 1_000
+"""Exchanges of each monitor: five of the largest windows."""
+
+SCORED = "scored"
+
+Runs = list[tuple[str, int]]
+"""(result, how many in a row), the oldest first."""
+
+
+class Endings:
+    """The results of a monitor's last exchanges."""
+
+    def __init__(self, runs: Runs | None = None):
+        self._last = deque((result for result, count in runs or [] for _ in range(count)), maxlen=KEEP)
+
+    def add(self, result: str) -> None:
+        self._last.append(str(result))
+
+    def back_to(self, scored: int) -> dict[str, int]:
+        """{result: exchanges} from so many scored ones ago on, or as far back as they are kept."""
+        found: Counter[str] = Counter()
+        for result in reversed(self._last):
+            if found[SCORED] == scored:
+                break
+            found[result] += 1
+        return dict(found)
+
+    @property
+    def runs(self) -> Runs:
+        return [(result, sum(1 for _ in same)) for result, same in groupby(self._last)]
+
+
+def read_endings(engine: sa.Engine, monitor: str) -> Endings:
+    """Those of a monitor's last exchanges."""
+    body = _read(engine, monitor, "")
+    return Endings(msgspec.json.decode(body, type=Runs) if body else None)
+
+
+def read_baseline(engine: sa.Engine, monitor: str, baseline_id: str) -> dict[str, int] | None:
+    """{result: exchanges} of when a baseline was made; None where nobody counted yet."""
+    body = _read(engine, monitor, baseline_id)
+    return msgspec.json.decode(body, type=dict[str, int]) if body else None
+
+
+def _read(engine: sa.Engine, monitor: str, baseline_id: str) -> str | None:
+    c = t.endings.c
+    with reading(engine) as db:
+        query = sa.select(c.body).where(c.monitor == monitor, c.baseline_id == baseline_id)
+        return db.execute(query).scalar()
+
+
+def write(db: sa.Connection, rows: Iterable[tuple[str, str, object]]) -> None:
+    """(monitor, baseline id or "", runs or counts), inside the ledger's transaction."""
+    for monitor, baseline_id, body in rows:
+        row = {"monitor": monitor, "baseline_id": baseline_id, "body": msgspec.json.encode(body).decode()}
+        db.execute(upsert(t.endings, row, ["monitor", "baseline_id"]))
