@@ -164,8 +164,53 @@ class TablePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Rows up to which ties get an exact p: a tenth of a second."""
 
 
+class CausePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """When something speaks for a cause, and when two causes are both at work. Shares are of the window's exchanges."""
+
+    least: float = 0.03
+    """Share below which nothing is called a cause."""
+    least_length: float = 0.15
+    """KS distance of lengths and layout from which they are one: between two weeks of the same traffic .1 is common."""
+    least_topics: float = 0.1
+    """Share of the prompts that topics must have gained together."""
+    slower: float = 2.0
+    """Factor from which latency is trouble: less comes and goes with load."""
+    least_slower: float = 0.25
+    """KS distance of seconds from which it is: a few slow answers double a mean."""
+    least_failed: float = 0.05
+    """Rise of the share of exchanges without an answer."""
+    failed_sigmas: float = 3.0
+    """Standard errors from which that rise is no chance: it is looked at again and again."""
+    least_repeated: float = 0.03
+    """Rise of the mean repetition."""
+    loop: float = 0.8
+    """Repetition of an answer that is caught in a loop."""
+    least_newcomers: float = 0.4
+    """Rise of the share of exchanges of users who were not there before."""
+    least_template: float = 0.3
+    """Rise of the share of prompts with the same words around them."""
+    inferred: float = 0.2
+    """Strength at least of what a test has found and no share measures."""
+    certain: float = 0.0001
+    """Adjusted p of a behaviour feature that counts below the alarm line too: it is looked at some dozen times."""
+    beside: float = 0.5
+    """Share of the strongest cause's strength from which another one on the same side stands beside it."""
+    across: float = 0.25
+    """The same for users on one side and model on the other: their strengths are not of one scale."""
+    least_beside: float = 0.1
+    """Strength from which a cause makes another one mixed."""
+    dominant: float = 1.3
+    """Factor by which one change of form outweighs another, or the vectors, to be the cause and not a part of it."""
+    plain: float = 0.25
+    """Strength from which a change of layout stands for itself though like prompts are answered differently."""
+    doubted: float = 0.3
+    """What remains of a strength that the verdict speaks against."""
+
+
 VERDICT, SINCE, TOPICS, TABLE = VerdictPolicy(), SincePolicy(), TopicsPolicy(), TablePolicy()
 """What the functions of those names take when they are told nothing else."""
+
+CAUSE = CausePolicy()
 
 
 def health_index(ratio: float) -> float:

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import msgspec
 
+from drift.figures import WORDED, figures, is_value, repeats
 from drift.tabular.causes import KINDS
 from drift.tabular.explain import Explanation
 from drift.tabular.result import ColumnResult
@@ -69,33 +70,14 @@ _LOCATIONS = ("mean", "median", "std", "q25", "q75")
 _OWN_WORDS = ("numeric", "date")
 """Kinds of column whose directions and intervals are our words, with no value's text in them."""
 
-_NUMBER = re.compile(
-    r"((?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+)(?:[eE]([+-]?[0-9]{1,2}))?",
-)
 _AMOUNT = r"[-+]?[0-9]+(?:[.,][0-9]+)*(?:\s?%|\s?per ?cent)?"
 _WENT = re.compile(rf"\bfrom {_AMOUNT} to {_AMOUNT}", re.IGNORECASE)
-_PERCENT = re.compile(r"\s*(%|per ?cent)", re.IGNORECASE)
-_MULTIPLE = re.compile(r"\s?(k|m|bn|thousand|million|billion)\b", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[^\W\d][\w.\-]*")
-_WORDED = re.compile(
-    r"\b((eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty"
-    r"|seventy|eighty|ninety)\b|hundred|thousand|million|billion|dozen|twice|doubl|tripl|thrice|halv)",
-    re.IGNORECASE,
-)
 _DENIAL = re.compile(
     r"\bno (significant |real |meaningful )?(drift|change)\b|\bhas(n't| not) (drifted|changed)\b"
     r"|\b(is|are|was|were|remains?|remained|stayed) (stable|unchanged|the same)\b",
     re.IGNORECASE,
 )
-
-
-class Figure(msgspec.Struct, frozen=True):
-    """A number as it is written: to which place it is rounded, and whether it counts hundredths."""
-
-    text: str
-    value: float
-    place: float
-    percent: bool
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,7 +179,7 @@ def objection(text: str, found: Evidence) -> str | None:
         return "it is not plain text"
     if not text.isprintable():
         return "it holds unprintable characters"
-    if _repeats(text):
+    if repeats(text):
         return "it repeats itself"
     named = clipped(found.feature, _NAME_CHARACTERS)
     if _last(named, text) < 0 and not (named != found.feature and named.rstrip("…").lower() in text.lower()):
@@ -223,19 +205,19 @@ def _unfounded(text: str, found: Evidence) -> str | None:
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "_", text)
     if odd := next((c for c in text if unicodedata.category(c)[0] == "N" and not c.isascii()), None):
         return f"figure {odd} cannot be checked"
-    if worded := _WORDED.search(text):
+    if worded := WORDED.search(text):
         return f"figure {worded[0]!r} cannot be checked"
     said = figures(text)
     cited = 0
     for figure in said:
-        of_row = any(_is(figure, value) for value in (found.percents if figure.percent else found.values))
+        of_row = any(is_value(figure, value) for value in (found.percents if figure.percent else found.values))
         count = not figure.percent and figure.text in found.counts
         if not (of_row or count):
             return f"figure {figure.text} is not in the evidence"
         cited += of_row
     for went in _WENT.finditer(whole):
         pair = figures(went[0])
-        if len(pair) == 2 and not any(_is(pair[0], a) and _is(pair[1], b) for a, b in found.changes):
+        if len(pair) == 2 and not any(is_value(pair[0], a) and is_value(pair[1], b) for a, b in found.changes):
             return f"nothing went {went[0]}"
         last = max((found.feature, *found.others), key=lambda name: _last(name, whole[: went.start()]))
         if last != found.feature:
@@ -247,36 +229,6 @@ def _last(name: str, text: str) -> int:
     """Where a name stands last in a text; -1 where it does not."""
     places = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)]
     return places[-1] if places else -1
-
-
-def _is(figure: Figure, value: float) -> bool:
-    """Whether a figure is this value, rounded."""
-    return abs(abs(value) - figure.value) <= 0.501 * figure.place
-
-
-def figures(text: str) -> list[Figure]:
-    """Every number written in digits, without its sign."""
-    found = []
-    for match in _NUMBER.finditer(text):
-        digits, exponent = match[1].replace(",", ""), int(match[2] or 0)
-        after = _PERCENT.match(text, match.end())
-        value = float(f"{digits}e{exponent}")
-        place = 10.0 ** (exponent - len(digits.partition(".")[2]))
-        if "." not in digits and not exponent:
-            # 45,000 is 45,211 rounded; two digits at the least have to be right.
-            place = 10.0 ** max(0, min(len(digits) - len(digits.rstrip("0")), len(digits) - 2, 300))
-        if _MULTIPLE.match(text, match.end()):
-            # "45k" and "45 million" are other numbers than they begin with.
-            value = float("inf")
-        found.append(Figure(match[0] + (after[0] if after else ""), value, place, bool(after)))
-    return found
-
-
-def _repeats(text: str) -> bool:
-    """Whether a model has run into a loop."""
-    words = re.findall(r"\w+", text.lower())
-    runs = list(zip(*(words[i:] for i in range(5)), strict=False))
-    return len(set(words)) < 0.35 * len(words) or any(runs.count(run) > 2 for run in set(runs))
 
 
 def _quoted(text: str, characters: int = _NAME_CHARACTERS) -> str:
