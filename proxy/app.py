@@ -23,7 +23,9 @@ from proxy.config import Settings
 from proxy.context import Context
 from proxy.language_model import LanguageModel
 from proxy.metrics import Metrics
+from proxy.ollama_models import Details
 from proxy.probe import Probe
+from proxy.rca.investigations import Investigations
 from proxy.recorder import Recorder
 from proxy.relay import Relay
 from proxy.routes import (
@@ -33,6 +35,7 @@ from proxy.routes import (
     operations,
     playground,
     problems,
+    rca,
     references,
     reports,
     table_problems,
@@ -40,6 +43,7 @@ from proxy.routes import (
 )
 from proxy.stores.history import open_history
 from proxy.stores.log import open_log
+from proxy.stores.root_causes import RootCauses
 from proxy.stores.runs import Runs
 from proxy.tabular.gauges import TabularCollector
 from proxy.tabular.jobs import Jobs
@@ -77,11 +81,15 @@ def build(
     base, transport = connect(settings.upstream)
     relay = Relay(settings, base, transport, tap, metrics)
 
-    async def tell_digests(digests: dict[str, str]) -> None:
+    async def tell_digests(digests: dict[str, str], details: dict[str, Details]) -> None:
         # From here on: what was logged before was answered by the models before.
-        await asyncio.to_thread(history.ask, "digests", {"digests": digests, "head": log.head()})
+        told = {"digests": digests, "details": details, "head": log.head()}
+        await asyncio.to_thread(history.ask, "digests", told)
 
     probe = Probe(base, transport, tell_digests)
+    runs = Runs(history.engine, keep=settings.tabular.keep_reports, max_datasets=settings.metrics.max_series)
+    root_causes = RootCauses(history.engine)
+    language_model = LanguageModel(relay, probe, settings.rca, settings.upstream)
     context = Context(
         settings=settings,
         history=history,
@@ -91,11 +99,13 @@ def build(
         probe=probe,
         worker=Child("worker", worker_command) if worker_command else None,
         embedded=embedded,
-        runs=Runs(history.engine, keep=settings.tabular.keep_reports, max_datasets=settings.metrics.max_series),
+        runs=runs,
         jobs=Jobs(settings.tabular),
         uploads=Uploads(settings.data_dir / "uploads", settings.tabular.max_bytes),
         references=References(settings.data_dir / "references"),
-        language_model=LanguageModel(relay, probe, settings.rca, settings.upstream),
+        language_model=language_model,
+        root_causes=root_causes,
+        investigations=Investigations(history, runs, root_causes, language_model, metrics),
     )
     registry.register(HistoryCollector(history, log, tap, context.status))
     registry.register(TabularCollector(context.runs.gauges))
@@ -112,6 +122,7 @@ def build(
         finally:
             probing.cancel()
             await context.jobs.close()
+            await context.investigations.close()
             await asyncio.to_thread(tap.close)
             await asyncio.gather(*(child.stop(settings.server.drain_seconds) for child in children))
             await transport.aclose()
@@ -159,6 +170,12 @@ def _control_plane() -> list[Any]:
         drift.drift,
         drift.drift_history,
         evidence.evidence,
+        rca.rca,
+        rca.rca_with,
+        rca.agentic,
+        rca.agentic_with,
+        rca.rca_runs,
+        rca.rca_run,
         drift.samples,
         drift.baselines,
         drift.make_baseline,

@@ -32,6 +32,7 @@ _config = click.option(
 )
 _data_dir = click.option("--data-dir", type=click.Path(), help="Where log, history and vectors lie.")
 _url = click.option("--url", help="A running Driftium, e.g. http://127.0.0.1:8000. Default: read the data folder.")
+_server_url = click.option("--url", help="The running Driftium. Default: server.host and server.port.")
 _monitor = click.option("--monitor", help="Which monitor. Default: the busiest.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -119,6 +120,29 @@ def drift(
     sys.exit(show_drift(settings_from(config, {"data.dir": data_dir}), url, monitor, as_json=as_json, fail_on=fail_on))
 
 
+@main.command()
+@_config
+@_data_dir
+@_server_url
+@_monitor
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, ready for a ticket.")
+@click.option("--no-model", is_flag=True, help="By rules alone: ask no language model.")
+def rca(
+    config: Path | None, data_dir: str | None, url: str | None, monitor: str | None, form: str | None, no_model: bool
+) -> None:
+    """Say why the answers have drifted and what to do, each sentence with its evidence.
+
+    Asks the Driftium at --url, else the one that runs at server.host and server.port. Where none does, or with
+    --data-dir, the data folder is read and the rules alone speak.
+    """
+    from proxy.rca.command import run
+
+    settings = settings_from(config, {"data.dir": data_dir})
+    use_model, folder = not no_model, data_dir is not None
+    sys.exit(run(settings, url, monitor, folder=folder, form=form or "terminal", use_model=use_model))
+
+
 @main.group(invoke_without_command=True)
 @click.pass_context
 def baseline(context: click.Context) -> None:
@@ -144,9 +168,6 @@ def baseline_list(
     from proxy.client import list_baselines
 
     sys.exit(list_baselines(settings_from(config, {"data.dir": data_dir}), url, monitor, as_json=as_json))
-
-
-_server_url = click.option("--url", help="The running Driftium. Default: server.host and server.port.")
 
 
 @baseline.command("set")
@@ -232,6 +253,9 @@ def tabular(
 @click.option("--upstream", help="The server behind the proxy.")
 @_data_dir
 @click.option("--embedded", is_flag=True, default=None, help="Check what --embedded needs.")
+@click.option(
+    "--pull", is_flag=True, help="First have Ollama fetch the model that explains, and upstream.default_model."
+)
 def doctor(
     config: Path | None,
     host: str | None,
@@ -239,9 +263,11 @@ def doctor(
     upstream: str | None,
     data_dir: str | None,
     embedded: bool | None,
+    pull: bool,
 ) -> None:
     """Check upstream, model, weights, ports, disk and clock, and say how to mend each."""
     from proxy.doctor import examine
+    from proxy.pull import pull_missing
 
     flags = {
         "server.host": host,
@@ -250,7 +276,8 @@ def doctor(
         "data.dir": data_dir,
         "embedded.enabled": embedded,
     }
-    sys.exit(examine(settings_from(config, flags)))
+    settings = settings_from(config, flags)
+    sys.exit((pull_missing(settings) if pull else OK) or examine(settings))
 
 
 @main.command()

@@ -26,10 +26,10 @@ class Failed(Exception):
     """What to tell the person, in one line."""
 
 
-def call(method: str, url: str, path: str, body: Any = None) -> dict[str, Any]:
+def call(method: str, url: str, path: str, body: Any = None, *, seconds: float = 30) -> dict[str, Any]:
     """A JSON answer of a running Driftium. Raises Failed."""
     try:
-        answer = httpx.request(method, url.rstrip("/") + path, json=body, timeout=30, trust_env=False)
+        answer = httpx.request(method, url.rstrip("/") + path, json=body, timeout=seconds, trust_env=False)
         told = answer.json()
     except httpx.InvalidURL as error:
         raise Failed(f"{url!r} is no address: {error}; name one like http://127.0.0.1:8000 with --url.") from None
@@ -48,7 +48,7 @@ def show_drift(settings: Settings, url: str | None, monitor: str | None, *, as_j
     try:
         view = _drift(settings, url, monitor)
     except Failed as error:
-        return _fail(error)
+        return fail(error)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(view)).decode())
     else:
@@ -57,7 +57,7 @@ def show_drift(settings: Settings, url: str | None, monitor: str | None, *, as_j
         return OK
     if view["status"] != "ready":
         # A job that must not pass on drift must not pass on "not known" either.
-        return _fail(Failed(f"there is no severity to judge by: {view['message']}"))
+        return fail(Failed(f"there is no severity to judge by: {view['message']}"))
     worse = Severity(view["severity"]).rank >= Severity(fail_on.upper()).rank
     return DRIFT if worse else OK
 
@@ -65,12 +65,12 @@ def show_drift(settings: Settings, url: str | None, monitor: str | None, *, as_j
 def _drift(settings: Settings, url: str | None, monitor: str | None) -> dict[str, Any]:
     if url:
         return call("GET", url, "/drift" + (f"?monitor={quote(monitor)}" if monitor else ""))
-    with _stores(settings) as (history, log):
+    with stores(settings) as (history, log):
         return dict(msgspec.to_builtins(drift_view(history, log, log.totals(), monitor)))
 
 
 @contextmanager
-def _stores(settings: Settings) -> Iterator[tuple[History, Log]]:
+def stores(settings: Settings) -> Iterator[tuple[History, Log]]:
     """History and log of the data folder, opened to read. Raises Failed where there are none, and where they break."""
     folder = settings.data_dir
     try:
@@ -124,14 +124,14 @@ def list_baselines(settings: Settings, url: str | None, monitor: str | None, *, 
         if url:
             rows = call("GET", url, "/baseline" + (f"?monitor={quote(monitor)}" if monitor else ""))["baselines"]
         else:
-            with _stores(settings) as (history, _):
+            with stores(settings) as (history, _):
                 active = {row.baseline_id for row in history.monitors()}
                 rows = [
                     {**msgspec.structs.asdict(row), "created_at": iso(row.created_at), "active": row.id in active}
                     for row in history.baselines(monitor)
                 ]
     except Failed as error:
-        return _fail(error)
+        return fail(error)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(rows)).decode())
         return OK
@@ -161,11 +161,11 @@ def post_baseline(settings: Settings, url: str | None, path: str, body: dict[str
     try:
         told = call("POST", here, path, given)
     except Failed as error:
-        return _fail(error)
+        return fail(error)
     print(f"{told['message']} id {told['baseline_id']}")
     return OK
 
 
-def _fail(error: Failed) -> int:
+def fail(error: Failed) -> int:
     print(f"error: {error}", file=sys.stderr)
     return ERROR

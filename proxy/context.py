@@ -9,9 +9,11 @@ from proxy.children import Child
 from proxy.config import Settings
 from proxy.language_model import LanguageModel
 from proxy.probe import Probe
+from proxy.rca.investigations import Investigations
 from proxy.relay import Relay
 from proxy.stores.history import History
 from proxy.stores.log import Log
+from proxy.stores.root_causes import RootCauses
 from proxy.stores.runs import Runs
 from proxy.tabular.jobs import Jobs
 from proxy.tabular.references import References
@@ -41,6 +43,8 @@ class Context:
         uploads: Uploads,
         references: References,
         language_model: LanguageModel,
+        root_causes: RootCauses,
+        investigations: Investigations,
     ):
         self.settings = settings
         self.history = history
@@ -55,6 +59,8 @@ class Context:
         self.uploads = uploads
         self.references = references
         self.language_model = language_model
+        self.root_causes = root_causes
+        self.investigations = investigations
 
     @property
     def hint(self) -> str:

@@ -15,6 +15,7 @@ OK, ERROR, UPSTREAM = 0, 1, 4
 
 CHECKS: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
     models.upstream,
+    models.explainer,
     models.embedder,
     models.embedded,
     machine.port,

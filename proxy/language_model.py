@@ -4,46 +4,26 @@ They go the way of any client's request, through the relay, and are neither logg
 """
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
+from proxy.completions import PATH, UNREADABLE, Completion, why_refused
 from proxy.config import Rca, Upstream
 from proxy.exchange import UpstreamBroke
+from proxy.ollama_models import explaining_model
 from proxy.probe import Probe
 from proxy.relay import Relay
 
-PATH = "/v1/chat/completions"
 MAX_ANSWER_BYTES = 256 * 1024
 AT_ONCE = 2
 """The upstream is there for its clients."""
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class ModelFailed(Exception):
     """No answer that can be used, and why, in words."""
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Completion(msgspec.Struct):
-    choices: Annotated[list[_Choice], Meta(min_length=1)]
-    model: str | None = None
-
-
-class _Refusal(msgspec.Struct):
-    error: dict[str, Any] | str
 
 
 class LanguageModel:
@@ -55,14 +35,16 @@ class LanguageModel:
         self._settings = settings
         self._upstream = upstream
         self._turn = asyncio.Semaphore(AT_ONCE)
+        self.timeout_seconds = settings.timeout_seconds
 
     async def name(self) -> str:
         """The model that is asked where none is named. Raises ModelFailed where the upstream lists none."""
-        chosen = self._settings.model or self._upstream.default_model
-        if not chosen and not self._probe.models:
+        if chosen := self._settings.model:
+            return chosen
+        if not self._probe.models:
             await self._probe.ask()
-        if name := chosen or next(iter(self._probe.models), ""):
-            return name
+        if chosen := explaining_model(self._probe.models, self._upstream.default_model):
+            return chosen
         why = "lists no model" if self._probe.up else f"is not ready ({self._probe.message})"
         raise ModelFailed(f"the model server at {self._upstream.url} {why}")
 
@@ -76,7 +58,7 @@ class LanguageModel:
         seconds: float | None = None,
     ) -> tuple[bytes, str]:
         """The answer, JSON that is meant to follow `schema`, and the model's name for itself. Raises ModelFailed."""
-        longest = seconds or self._settings.timeout_seconds
+        longest = seconds or self.timeout_seconds
         body = msgspec.json.encode(
             {
                 "model": model,
@@ -98,10 +80,10 @@ class LanguageModel:
         except UpstreamBroke as error:
             raise ModelFailed(f"the model server broke off inside its answer: {error}") from None
         if status != 200:
-            raise ModelFailed(_reason(answer, status))
+            raise ModelFailed(why_refused(answer)[:300] or f"the model server answered with status {status}")
         try:
-            completion = msgspec.json.decode(answer, type=_Completion)
-        except _UNREADABLE:
+            completion = msgspec.json.decode(answer, type=Completion)
+        except UNREADABLE:
             raise ModelFailed("the model server's answer is not a chat completion") from None
         choice = completion.choices[0]
         if choice.finish_reason == "length":
@@ -149,12 +131,3 @@ class _Body:
             await asyncio.Event().wait()
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
-
-
-def _reason(answer: bytes, status: int) -> str:
-    """Why the model server, or the relay before it, refused."""
-    said: Any = None
-    with contextlib.suppress(*_UNREADABLE):
-        error = msgspec.json.decode(answer, type=_Refusal).error
-        said = error.get("message") if isinstance(error, dict) else error
-    return str(said)[:300] if said else f"the model server answered with status {status}"

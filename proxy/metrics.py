@@ -73,6 +73,19 @@ class Metrics:
         inflight = Gauge(
             "driftium_inflight_requests", "Requests that are being answered.", ["endpoint"], registry=registry
         )
+        self._rca_runs = Counter(
+            "driftium_rca_runs",
+            "Root cause analyses, by whose words were taken: model, rules, or failed for none at all.",
+            ["result"],
+            registry=registry,
+        )
+        self._rca_duration = Histogram(
+            "driftium_rca_duration_seconds",
+            "Root cause analyses, from the evidence to the report.",
+            ["result"],
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
         # Counted without a lock or a look-up of labels, since it is the one count on the request path.
         self._inflight = dict.fromkeys((*TAPPED.values(), OTHER), 0)
         for name in self._inflight:
@@ -104,6 +117,11 @@ class Metrics:
         if tape.first_chunk:
             series.first_chunk.observe(tape.first_chunk - tape.started, exemplar=exemplar)
         series.overhead.observe(max(0.0, total - tape.upstream_seconds - tape.client_seconds), exemplar=exemplar)
+
+    def investigated(self, result: str, seconds: float) -> None:
+        """Count a root cause analysis: model, rules or failed."""
+        self._rca_runs.labels(result).inc()
+        self._rca_duration.labels(result).observe(seconds)
 
     def _look_up(self, where: str, model: str, stream: str, status: str, outcome: str) -> "_Series":
         return _Series(

@@ -2,7 +2,7 @@
 
 import contextlib
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import httpx
@@ -12,6 +12,7 @@ from drift.errors import EmbedderUnavailable
 from proxy.checks import ASK_SECONDS, Finding
 from proxy.config import Settings
 from proxy.gguf import GGUF, find_gguf, stored_path
+from proxy.ollama_models import explaining_model
 
 
 def upstream(settings: Settings) -> Iterable[Finding]:
@@ -36,27 +37,45 @@ def upstream(settings: Settings) -> Iterable[Finding]:
 
 def _models(settings: Settings, url: str, answer: httpx.Response) -> Finding:
     part, wanted = "upstream", settings.upstream.default_model
-    if ollama := _is_ollama(url):
-        models, server, load = _pulled(url), "Ollama", f"ollama pull {wanted or 'smollm2:135m'}"
+    if ollama := is_ollama(url):
+        models, server, load = pulled(url), "Ollama", f"ollama pull {wanted or 'smollm2:135m'}"
     else:
         models, server, load = _listed(answer), "the server", "load a model in it"
     if not models:
         return Finding("warning", part, f"{server} at {url} answers, and has no model", load)
     shown = ", ".join(models[:5]) + (f" and {len(models) - 5} more" if len(models) > 5 else "")
-    # Ollama's names have a tag, which requests may leave out.
-    if wanted and wanted not in models and f"{wanted}:latest" not in models:
+    if wanted and not has(models, wanted):
         found = f"{server} at {url} does not have upstream.default_model, {wanted}; it has {shown}"
         return Finding("warning", part, found, load if ollama else "set upstream.default_model to one that it has")
     return Finding("ok", part, f"{server} at {url} has {shown}")
 
 
-def _is_ollama(url: str) -> bool:
+def explainer(settings: Settings) -> Iterable[Finding]:
+    """On Ollama, whether there is a model that can be asked why answers drifted."""
+    part, url, wanted = "explanations", settings.upstream.url.rstrip("/"), settings.rca.model
+    if settings.embedded.enabled or not is_ollama(url):
+        return
+    models = pulled(url)
+    chosen = wanted or explaining_model(models, settings.upstream.default_model)
+    if chosen and has(models, chosen):
+        yield Finding("ok", part, f"{chosen} writes them")
+        return
+    found = f"Ollama does not have {chosen}" if chosen else "Ollama has no model to write them"
+    yield Finding("warning", part, f"{found}: the rules' own text stands", "driftium doctor --pull")
+
+
+def has(models: Sequence[str], name: str) -> bool:
+    """Whether Ollama has a model of this name: its names have a tag, which requests may leave out."""
+    return name in models or f"{name}:latest" in models
+
+
+def is_ollama(url: str) -> bool:
     with contextlib.suppress(httpx.HTTPError, ValueError, TypeError):
         return "version" in httpx.get(f"{url}/api/version", timeout=ASK_SECONDS, trust_env=False).json()
     return False
 
 
-def _pulled(url: str) -> list[str]:
+def pulled(url: str) -> list[str]:
     import ollama  # Half a second that only Ollama's users wait.
 
     with contextlib.suppress(ollama.ResponseError, httpx.HTTPError, ConnectionError):

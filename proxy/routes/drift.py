@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from drift.features import Behaviour
 from proxy.context import Context
-from proxy.moments import iso
+from proxy.moments import iso, seconds
 from proxy.routes.problems import Problem
 from proxy.stores.history import Pair, SampleRow
 from proxy.views import DriftView, HistoryPoint, choose, drift_view, history_points, status_of
@@ -119,13 +119,6 @@ async def ask_worker(
     return None
 
 
-def _seconds(moment: datetime | None) -> float | None:
-    """Unix time; a moment without an offset is in UTC, wherever this server stands."""
-    if moment is None:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
 @get("/drift", tags=["drift"])
 async def drift(context: Context, monitor: MonitorName = None, fresh: bool = False) -> DriftView:
     """How far the answers have moved. `fresh` waits for the worker to score what has come, and adds a p-value."""
@@ -146,7 +139,7 @@ def drift_history(
     cursor: Annotated[int | None, Parameter(ge=1, le=MAX_INTEGER)] = None,
 ) -> HistoryView:
     """Reports, newest first, with what happened to the baseline and the model meanwhile."""
-    first, last = _seconds(start), _seconds(end)
+    first, last = seconds(start), seconds(end)
     if first is not None and last is not None and first > last:
         raise Problem(400, f"from = {start}: must not be after to = {end}")
     row, _ = choose(context.history, monitor)
@@ -254,7 +247,7 @@ async def make_baseline(context: Context, data: BaselineRequest | None = None) -
         "id": uuid.uuid4().hex,
         "monitor": asked.monitor,
         "last": asked.last,
-        "since": _seconds(asked.since),
+        "since": seconds(asked.since),
         "exchange_ids": asked.exchange_ids,
         "note": asked.note,
     }

@@ -64,7 +64,10 @@ async def events(
     context: Context,
     last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
 ) -> ServerSentEvent:
-    """Server-sent events: score, baseline, worker. A client that comes back with Last-Event-ID misses nothing kept."""
+    """Server-sent events: score, evidence, rca, baseline, worker.
+
+    A client that comes back with Last-Event-ID misses nothing kept.
+    """
     known = last_event_id and last_event_id.isdecimal() and len(last_event_id) <= MAX_EVENT_DIGITS
     return ServerSentEvent(_follow(context, int(last_event_id) if last_event_id and known else None))
 

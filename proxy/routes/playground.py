@@ -1,6 +1,5 @@
 """POST /generate: one prompt through the data plane, as any client would send it."""
 
-import contextlib
 from typing import Annotated, Any
 
 import msgspec
@@ -8,15 +7,12 @@ from litestar import Request, Response, post
 from litestar.types import Receive, Scope, Send
 from msgspec import Meta
 
+from proxy.completions import PATH, UNREADABLE, Completion, why_refused
 from proxy.context import Context
 from proxy.exchange import UpstreamBroke
 from proxy.moments import iso
 from proxy.routes.problems import Problem
 from proxy.tape import Tape
-
-PATH = "/v1/chat/completions"
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What JSON from elsewhere can raise."""
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,25 +33,6 @@ class Generated(msgspec.Struct, frozen=True, kw_only=True):
     duration_seconds: float
     usage: Any = None
     finish_reason: str | None = None
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Completion(msgspec.Struct):
-    choices: Annotated[list[_Choice], Meta(min_length=1)]
-    model: str | None = None
-    usage: Any = None
-
-
-class _Refusal(msgspec.Struct):
-    error: dict[str, Any] | str
 
 
 class Relayed(Response[Any]):
@@ -135,7 +112,7 @@ async def generate(request: Request[Any, Any, Any], context: Context, data: Gene
     )
 
 
-async def _ask(context: Context, tape: Tape, scope: Any, body: bytes, receive: Receive) -> _Completion:
+async def _ask(context: Context, tape: Tape, scope: Any, body: bytes, receive: Receive) -> Completion:
     """The relayed answer. Raises Problem where the model server refused, broke off or sent something else."""
     status, parts = 0, []
 
@@ -152,17 +129,9 @@ async def _ask(context: Context, tape: Tape, scope: Any, body: bytes, receive: R
         raise Problem(502, f"The model server broke off inside its answer: {error}.") from None
     answer = b"".join(parts)
     if status != 200:
-        raise Problem(status if 400 <= status < 600 else 502, _reason(answer, status))
+        said = why_refused(answer) or f"The model server answered with status {status}."
+        raise Problem(status if 400 <= status < 600 else 502, said)
     try:
-        return msgspec.json.decode(answer, type=_Completion)
+        return msgspec.json.decode(answer, type=Completion)
     except UNREADABLE as error:
         raise Problem(502, f"The model server's answer is not a chat completion: {error}.") from None
-
-
-def _reason(answer: bytes, status: int) -> str:
-    """Why the model server refused, in its own words where it gave any."""
-    said: Any = None
-    with contextlib.suppress(*UNREADABLE):
-        error = msgspec.json.decode(answer, type=_Refusal).error
-        said = error.get("message") if isinstance(error, dict) else error
-    return str(said or f"The model server answered with status {status}.")

@@ -19,12 +19,12 @@ def show(run: Run, console: Console) -> None:
     """Print the report: a sentence, the drifted columns, the schema's changes, what to look at first. 80 columns do."""
     summary = run.summary
     rows = f"{summary.current_rows:,} rows against {summary.reference_rows:,}"
-    console.print(_text(console, summary.message, "bold"))
-    console.print(_text(console, f"{summary.current} against {summary.reference}: {rows}.", "dim"))
+    console.print(inert(console, summary.message, "bold"))
+    console.print(inert(console, f"{summary.current} against {summary.reference}: {rows}.", "dim"))
     if summary.schema:
         console.print()
         for finding in summary.schema:
-            console.print(_text(console, f"Schema: {finding}", "yellow"))
+            console.print(inert(console, f"Schema: {finding}", "yellow"))
     drifted = [row for row in run.display_rows if row.drifted]
     if drifted:
         console.print()
@@ -46,7 +46,7 @@ def _table(rows: list[ColumnResult], console: Console) -> Table:
     table.add_column("change", overflow="fold")
     for row in rows:
         cells = (row.name, words.kind(row), words.effect(row), words.p_short(row.p_adjusted), row.direction)
-        table.add_row(*(_text(console, cell) for cell in cells))
+        table.add_row(*(inert(console, cell) for cell in cells))
     return table
 
 
@@ -57,25 +57,25 @@ def _rest(run: Run, console: Console) -> None:
     skipped = [row for row in run.display_rows if row.p_value is None and not row.drifted]
     console.print()
     if steady:
-        console.print(_text(console, f"{steady:,} {'column has' if steady == 1 else 'columns have'} not drifted."))
+        console.print(inert(console, f"{steady:,} {'column has' if steady == 1 else 'columns have'} not drifted."))
     if unsure:
-        console.print(_text(console, f"{unsure:,} cannot be told for too few rows."))
+        console.print(inert(console, f"{unsure:,} cannot be told for too few rows."))
     if skipped:
-        console.print(_text(console, f"{len(skipped):,} not tested:"))
+        console.print(inert(console, f"{len(skipped):,} not tested:"))
         for row in skipped:
             said = words.clipped(f"{row.name} ({words.kind(row)}): {row.note or row.kind_reason}", _REASON_CELLS)
-            console.print(Padding(_text(console, said, "dim"), (0, 0, 0, 2)))
+            console.print(Padding(inert(console, said, "dim"), (0, 0, 0, 2)))
 
 
 def _explained(row: ColumnResult, run: Run, console: Console) -> None:
     found = explain(row.name, run.display_rows, schema=run.summary.schema)
     console.print()
-    console.print(_text(console, found.headline))
+    console.print(inert(console, found.headline))
     if found.checks:
-        console.print(_text(console, f"Check first: {found.checks}"))
+        console.print(inert(console, f"Check first: {found.checks}"))
 
 
-def _text(console: Console, said: str, style: str = "") -> Text:
+def inert(console: Console, said: str, style: str = "") -> Text:
     """A Text is printed as it is: nothing in it is read as markup."""
     if console.encoding.startswith("utf"):
         return Text(words.arrows(said), style=style)

@@ -77,13 +77,14 @@ class Relayed:
 
 
 @contextlib.contextmanager
-def relay_to(script: Script, data_dir: Path, **env: str) -> Iterator[Relayed]:
-    """A proxy without a worker; `env` holds settings as SECTION__KEY."""
+def relay_to(script: Script, data_dir: Path, *, worker: bool = False, **env: str) -> Iterator[Relayed]:
+    """A proxy, without a worker unless one is asked for; `env` holds settings as SECTION__KEY."""
     settings = {f"DRIFTIUM_{name}": value for name, value in env.items()}
     # What is left open is told on standard error, where a test looks for it.
     settings["PYTHONWARNINGS"] = "always::ResourceWarning"
     with Upstream(script) as upstream:
-        driftium = Driftium(data_dir, upstream.url, "--no-worker", env=settings).start()
+        flags = [] if worker else ["--no-worker"]
+        driftium = Driftium(data_dir, upstream.url, *flags, env=settings).start()
         try:
             yield Relayed(driftium, upstream)
         finally:
