@@ -175,6 +175,8 @@ class CausePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the prompts that topics must have gained together."""
     slower: float = 2.0
     """Factor from which latency is trouble: less comes and goes with load."""
+    least_seconds: float = 0.25
+    """Seconds by which answers must come later at least: what is fast doubles by chance."""
     least_slower: float = 0.25
     """KS distance of seconds from which it is: a few slow answers double a mean."""
     least_failed: float = 0.05
@@ -185,7 +187,7 @@ class CausePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Rise of the mean repetition."""
     loop: float = 0.8
     """Repetition of an answer that is caught in a loop."""
-    least_newcomers: float = 0.4
+    least_newcomers: float = 0.25
     """Rise of the share of exchanges of users who were not there before."""
     least_template: float = 0.3
     """Rise of the share of prompts with the same words around them."""
@@ -197,12 +199,20 @@ class CausePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the strongest cause's strength from which another one on the same side stands beside it."""
     across: float = 0.25
     """The same for users on one side and model on the other: their strengths are not of one scale."""
+    nearly: float = 0.8
+    """Share of a stronger symptom's strength from which a weaker one can be behind it."""
+    most: float = 0.5
+    """Share of new users that is told of though answers and prompts stayed as they were."""
     least_beside: float = 0.1
     """Strength from which a cause makes another one mixed."""
     dominant: float = 1.3
     """Factor by which one change of form outweighs another, or the vectors, to be the cause and not a part of it."""
     plain: float = 0.25
     """Strength from which a change of layout stands for itself though like prompts are answered differently."""
+    contract: float = 0.5
+    """Share of JSON in the baseline's answers from which other programs must be reading them."""
+    follows: float = 0.15
+    """By how much the form of the answers may move beyond the users' change and still follow from it."""
     doubted: float = 0.3
     """What remains of a strength that the verdict speaks against."""
 

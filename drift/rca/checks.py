@@ -8,8 +8,8 @@ import msgspec
 
 from drift.figures import WORDED, Figure, figures, is_value, repeats
 from drift.rca.records import Cause, Diagnosis, Triage
+from drift.rca.vocabulary import strange
 from drift.rca.wording import OPEN, candidates
-from drift.records import Severity
 
 _SHORTEST, _LONGEST = 30, 600
 _QUOTED = re.compile(r"“[^”]*”")
@@ -20,15 +20,6 @@ _WENT = re.compile(rf"\b(?P<verb>\w+ )?from (?P<before>{_AMOUNT}) to (?P<after>{
 _ARROW = re.compile(rf"({_AMOUNT}) -> ({_AMOUNT})")
 _WHERE = re.compile(rf"({_AMOUNT})[^.;]{{0,120}}?\bwhere\b[^.;]{{0,40}}?({_AMOUNT})", re.IGNORECASE)
 """ "18 % of the answers decline, where 1 % did": now, then before."""
-_DOWN = re.compile(r"\b(?:fell|fallen|falls|dropped|drops|decreased|decreases|declined|shrank|shrunk|reduced)\b", re.I)
-_UP = re.compile(r"\b(?:rose|risen|rises|grew|grown|increased|increases|climbed|jumped|gained)\b", re.I)
-_DENIAL = re.compile(
-    r"\bno (?:significant |real |meaningful |further )?(?:drift|change|action|problem|issue)s?\b"
-    r"|\b(?:has|have)(?:n't| not) (?:drifted|changed)\b|\bnothing (?:to do|has changed|changed|drifted)\b"
-    r"|\b(?:is|are|was|were|remains?|remained|stayed) (?:stable|unchanged|the same|normal|fine)\b|\bignor(?:e|ed|ing)\b"
-    r"|\bfalse alarm\b",
-    re.IGNORECASE,
-)
 _SPOKEN: dict[Cause, str] = {
     Cause.TOPIC_SHIFT: r"topics?\b|\bask(?:s|ed|ing)? (?:more |less )?(?:about|differently)",
     Cause.NEW_POPULATION: r"new (?:users?|population)|user population",
@@ -88,7 +79,7 @@ def objection(written: Written, triaged: Triage, diagnosis: Diagnosis, shown: Ma
     if written.cause is not diagnosis.cause and not any(one.startswith(grounds) for one in written.evidence):
         return f"it names {written.cause} and cites nothing that could show it"
     for text in (written.summary, written.diagnosis):
-        if why := _form(text) or _content(text, triaged, diagnosis) or _unfounded(text, shown):
+        if why := _form(text) or _content(text, triaged, diagnosis, shown) or _unfounded(text, shown):
             return why
     if not figures(_plain(written.diagnosis)):
         return "its diagnosis names no figure"
@@ -101,7 +92,7 @@ def objection(written: Written, triaged: Triage, diagnosis: Diagnosis, shown: Ma
 def _form(text: str) -> str | None:
     if not _SHORTEST <= len(text) <= _LONGEST:
         return f"a text of it has {len(text)} characters, where {_SHORTEST} to {_LONGEST} are of use"
-    if any(c in text for c in "{}[]`<>|#*_\\") or "://" in text or "www." in text:
+    if any(c in text for c in "{}[]`<>|#*_\\@") or "://" in text or "www." in text:
         return "it is not plain text"
     if not text.isprintable():
         return "it holds unprintable characters"
@@ -110,18 +101,25 @@ def _form(text: str) -> str | None:
     return "it repeats itself" if repeats(text) else None
 
 
-def _content(text: str, triaged: Triage, diagnosis: Diagnosis) -> str | None:
-    said = _QUOTED.sub("“”", text)
-    if denial := _DENIAL.search(said):
-        return f"it says {denial[0]!r} of a monitor that has drifted"
-    for severity in Severity:
-        if severity is not triaged.severity and re.search(rf"\b{severity}\b", said):
-            return f"it calls the severity {severity}, which is {triaged.severity}"
-        if severity is not triaged.severity and re.search(rf"\bseverity (?:is |of )?{severity}\b", said, re.IGNORECASE):
-            return f"it calls the severity {severity}, which is {triaged.severity}"
+def _content(text: str, triaged: Triage, diagnosis: Diagnosis, shown: Mapping[str, str]) -> str | None:
+    changes = [change for line in shown.values() for change in _changes(_plain(line))]
+    word = strange(
+        _NAME.sub(" ", text),
+        [*shown.values(), diagnosis.cause.label],
+        severity=triaged.severity or "",
+        up=any(after.value > before.value for before, after in changes),
+        down=any(after.value < before.value for before, after in changes),
+    )
+    if word:
+        return f"its word {word[:40]!r} goes beyond what it was told"
+    lines = " ".join(shown.values())
+    for name in (*_QUOTED.findall(text), *_NAME.findall(_QUOTED.sub("", text))):
+        if name not in lines:
+            return f"it quotes {name[:40]!r}, which it was not shown"
     spoken = {diagnosis.cause} if diagnosis.cause not in OPEN else {one.cause for one in diagnosis.suspects}
-    for cause, words in _SPOKEN.items():
-        if cause not in spoken and (match := re.search(words, said, re.IGNORECASE)):
+    said = _QUOTED.sub("“”", text)
+    for cause, spelt in _SPOKEN.items():
+        if cause not in spoken and (match := re.search(spelt, said, re.IGNORECASE)):
             return f"it speaks of {match[0]!r}, for which nothing speaks"
     return None
 
@@ -152,14 +150,11 @@ def _among(figure: Figure, own: list[Figure]) -> bool:
 
 
 def _turned(said: str, changes: list[tuple[Figure, Figure]]) -> str | None:
-    """The first change, from before to now, that is none of the facts', or that is turned round."""
+    """The first change, from before to now, that is none of the facts'."""
     for match in _WENT.finditer(said):
         before, after = _pair(match["before"], match["after"])
         if not any(is_value(before, a.value) and is_value(after, b.value) for a, b in changes):
             return f"nothing went {match[0]}"
-        clause = said[max(0, match.start() - 40) : match.end()]
-        if (after.value > before.value and _DOWN.search(clause)) or (after.value < before.value and _UP.search(clause)):
-            return f"it turns a change round: {match[0]!r}"
     for after, before in (_pair(*match.groups()) for match in _WHERE.finditer(said)):
         if not any(is_value(before, a.value) and is_value(after, b.value) for a, b in changes):
             return f"it was not {before.text} before and {after.text} now"

@@ -3,28 +3,34 @@
 Words of users and models (prompts, answers, names of models, topics) are data: they stand clipped and in quotes.
 """
 
+import math
+import re
 from collections.abc import Iterator
 
+import msgspec
+
 from drift.evidence import Alteration, Topic
-from drift.rca.reading import Reading, merged
+from drift.rca.reading import EMPTY, Reading, failed, merged
 from drift.rca.records import Brief, Fact
 from drift.rca.said import FEATURES, SETTINGS
 from drift.tabular.result import ColumnResult
-from drift.tabular.words import amount, clipped, day, listed, percentage, quoted
+from drift.tabular.words import QUOTES, amount, clipped, day, listed, percentage, quoted
 
 _DETECTORS, _TOPICS, _PAIRS, _TABLES, _MARKS, _NOTES = 4, 6, 3, 8, 5, 3
 _NEAR_LINE = 0.8
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,59}")
 _QUOTE = 160
-_QUOTES = str.maketrans("“”", "''")
 
 
 def facts_of(brief: Brief, reading: Reading) -> tuple[Fact, ...]:
     """Everything that a report may cite; ids are unique, and the same evidence gives the same ones."""
-    return tuple(
-        fact
-        for part in (_standing, _attribution, _since, _topics, _features, _settings, _prompts, _operation, _around)
-        for fact in part(brief, reading)
-    )
+    parts = (_standing, _attribution, _since, _topics, _features, _settings, _prompts, _operation, _around)
+    found: dict[str, Fact] = {}
+    for fact in (fact for part in parts for fact in part(brief, reading)):
+        finite = {name: value for name, value in fact.figures.items() if math.isfinite(value)}
+        # JSON has no NaN: a report with one could not be read again.
+        found.setdefault(fact.id, msgspec.structs.replace(fact, figures=finite))
+    return tuple(found.values())
 
 
 def _standing(brief: Brief, _: Reading) -> Iterator[Fact]:
@@ -96,7 +102,7 @@ def named(topic: Topic) -> str:
 
 def verbatim(text: str, characters: int) -> str:
     """Somebody's words on one line, in quotes that they cannot end."""
-    return f"“{clipped(text.translate(_QUOTES), characters)}”"
+    return f"“{clipped(text.translate(QUOTES), characters)}”"
 
 
 def _features(_: Brief, reading: Reading) -> Iterator[Fact]:
@@ -142,11 +148,16 @@ def _figures(column: ColumnResult) -> dict[str, float]:
 def _settings(brief: Brief, _: Reading) -> Iterator[Fact]:
     for one in brief.evidence.alterations:
         yield Fact(
-            id=f"setting:{one.what}",
+            id=setting_id(one.what),
             kind="setting",
             text=f"{altered(one)}{f', since {day(one.at)} UTC' if one.at is not None else ''}.",
             figures={"baseline_share": one.baseline_share, "window_share": one.window_share},
         )
+
+
+def setting_id(what: str) -> str:
+    """The id of a setting's fact. Clients may name options as they like; an id is no place for their sentences."""
+    return f"setting:{what if _NAME.fullmatch(what) else 'other'}"
 
 
 def altered(one: Alteration) -> str:
@@ -178,31 +189,36 @@ def _prompts(brief: Brief, _: Reading) -> Iterator[Fact]:
 
 def _operation(brief: Brief, reading: Reading) -> Iterator[Fact]:
     outcomes = brief.evidence.outcomes
-    before, after = reading.ended(lambda result: result in dict(merged({result: 1})))
+    before, after = reading.ended(_unanswered)
     if outcomes is None or not after:
         return
-    results = ", ".join(f"{count} {result.replace('_', ' ')}" for result, count in merged(outcomes.window)[:4])
+    common = merged(outcomes.window, _unanswered)[:4]
+    results = ", ".join(f"{count} {result.replace('_', ' ')}" for result, count in common)
     yield Fact(
         id="outcomes",
         kind="outcomes",
         text=f"Exchanges without an answer: {percentage(before)} -> {percentage(after)} ({results} of "
         f"{sum(outcomes.window.values())}).",
         figures={"baseline_share": before, "window_share": after}
-        | {f"window_{result}": float(count) for result, count in merged(outcomes.window)[:4]},
+        | {f"window_{result}": float(count) for result, count in common},
     )
 
 
+def _unanswered(result: str) -> bool:
+    return failed(result) or result == EMPTY
+
+
 def _around(brief: Brief, reading: Reading) -> Iterator[Fact]:
-    for row in sorted(brief.tables, key=lambda row: -row.effect)[:_TABLES]:
+    for number, row in enumerate(sorted(brief.tables, key=lambda row: -row.effect)[:_TABLES], 1):
         yield Fact(
-            id=f"table:{clipped(row.dataset, 60)}:{clipped(row.column, 60)}",
+            id=f"table:{number}",
             kind="table",
-            text=f"Column {quoted(row.column)} of table {quoted(row.dataset)} has drifted: "
-            f"{clipped(row.direction, 120) or 'its distribution'} (effect {row.effect:.2f}).",
+            text=f"Column {quoted(row.column)} of table {quoted(row.dataset)} has drifted"
+            f"{f': {verbatim(row.direction, 120)}' if row.direction else ''} (effect {row.effect:.2f}).",
             figures={"effect": row.effect},
         )
     for number, mark in enumerate(brief.marks[-_MARKS:], 1):
-        text = f"{day(mark.at)} UTC: {clipped(mark.text, 200)}"
+        text = f"{day(mark.at)} UTC: {verbatim(mark.text, 200)}"
         yield Fact(id=f"mark:{number}", kind="mark", text=text, figures={"at": mark.at})
     for number, pair in enumerate(brief.pairs[:_PAIRS] if reading.moved else (), 1):
         yield Fact(

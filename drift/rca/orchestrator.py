@@ -13,6 +13,7 @@ from drift.rca.recommendation import recommend
 from drift.rca.records import Answer, Brief, Cause, Diagnosis, Fact, Question, RootCause, Step, Triage
 from drift.rca.rules import suspects
 from drift.rca.triage import triage
+from drift.tabular.words import counted
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _Record = TypeVar("_Record", bound=msgspec.Struct)
@@ -42,8 +43,8 @@ def investigate(
     began = clock()
     diagnosis = diagnose(reading, facts, found, triaged)
     why = ""
-    if ask_model and diagnosis.cause is not Cause.NONE:
-        diagnosis, why = yield from _in_words(triaged, diagnosis, facts)
+    if ask_model and diagnosis.cause is not Cause.NONE and evidence.severity:
+        diagnosis, why = yield from _in_words(reading, triaged, diagnosis, facts)
     diagnosis = _validated(diagnosis, facts)
     steps.append(_diagnosis_step(diagnosis, triaged, facts, why, began, clock()))
     yield steps[-1]
@@ -81,7 +82,7 @@ def investigate(
 
 
 def _in_words(
-    triaged: Triage, diagnosis: Diagnosis, facts: Sequence[Fact]
+    reading: Reading, triaged: Triage, diagnosis: Diagnosis, facts: Sequence[Fact]
 ) -> Generator[Question, Answer | None, tuple[Diagnosis, str]]:
     """The diagnosis with a model's words where they hold, and a sentence about why they do or do not."""
     asked, shown = wording.question(triaged, diagnosis, facts)
@@ -102,12 +103,10 @@ def _in_words(
         if not _agrees(second, written.cause):
             return diagnosis, f"The rules' words stand: {name} chose {written.cause}, and not when asked again."
         why = f"{name} chose {written.cause.label} twice, where the rules found {diagnosis.cause.label}."
-        return _told(diagnosis, written, name), why
-    return _told(diagnosis, written, name), f"The words of {name}: each figure and citation is the evidence's."
-
-
-def _told(diagnosis: Diagnosis, written: checks.Written, name: str) -> Diagnosis:
-    return wording.told(diagnosis, written.summary, written.diagnosis, written.cause, name)
+        diagnosis = diagnose(reading, facts, diagnosis.suspects, triaged, chosen=written.cause)
+        return wording.told(diagnosis, written.summary, written.diagnosis, name), why
+    why = f"The words are those of {name}: severity, cause, figures and citations were checked against the evidence."
+    return wording.told(diagnosis, written.summary, written.diagnosis, name), why
 
 
 def _agrees(answer: Answer, cause: Cause) -> bool:
@@ -151,11 +150,6 @@ def _diagnosis_step(
         source=diagnosis.source,
         milliseconds=_milliseconds(began, ended),
     )
-
-
-def counted(number: int, what: str) -> str:
-    """ "1 fact", "2 facts"."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _reason(diagnosis: Diagnosis) -> str:

@@ -9,8 +9,12 @@ from drift.policy import CAUSE, TABLE
 from drift.records import Severity
 from drift.tabular.result import ColumnResult
 
-ANSWERED = ("scored", "sampled_out", "erased", "client_closed")
-"""Results that say nothing against the provider: a client that leaves does so of its own accord."""
+ANSWERED = ("scored", "sampled_out", "erased", "client_closed", "too_large")
+"""Results that say nothing against the provider: a client that leaves does so of its own accord, and what is too large
+to score has passed all the same."""
+
+_PROVIDERS = ("401", "402", "403", "404", "408", "425", "429")
+"""Refusals for which a request can hardly be blamed: keys, models that are gone, limits."""
 
 EMPTY = "empty"
 """A complete answer that says nothing: the model's doing."""
@@ -102,7 +106,11 @@ class Reading:
 
     def failures(self) -> tuple[float, float]:
         """Share of the exchanges that failed, in the baseline's time and in the window's; 0, 0 when that is chance."""
-        return self.ended(lambda result: result not in (*ANSWERED, EMPTY))
+        return self.ended(lambda result: failed(result) and not clients(result))
+
+    def refused(self) -> tuple[float, float]:
+        """The same of requests that were refused as wrong."""
+        return self.ended(clients)
 
     def empties(self) -> tuple[float, float]:
         """The same of complete answers without a word."""
@@ -122,15 +130,26 @@ class Reading:
         return (before / n, after / m) if _rise(before, n, after, m) >= CAUSE.failed_sigmas else (0.0, 0.0)
 
 
+def failed(result: str) -> bool:
+    """Whether an exchange with this result had no answer."""
+    return result not in (*ANSWERED, EMPTY)
+
+
+def clients(result: str) -> bool:
+    """Whether the request was refused as wrong: "http_error 400" and its like."""
+    status = result.partition("http_error ")[2]
+    return status.startswith("4") and status not in _PROVIDERS
+
+
 def gain(one: Alteration) -> float:
     """By how much the new value's share rose, 0 to 1."""
     return max(0.0, one.window_share - one.baseline_share)
 
 
-def merged(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Results that failed, the commonest first."""
-    failed = [(result, count) for result, count in counts.items() if result not in ANSWERED and count]
-    return sorted(failed, key=lambda one: (-one[1], one[0]))
+def merged(counts: Mapping[str, int], wanted: Callable[[str], bool]) -> list[tuple[str, int]]:
+    """The wanted results, the commonest first."""
+    found = [(result, count) for result, count in counts.items() if wanted(result) and count]
+    return sorted(found, key=lambda one: (-one[1], one[0]))
 
 
 def _rise(before: int, n: int, after: int, m: int) -> float:

@@ -85,6 +85,9 @@ def recommend(triaged: Triage, diagnosis: Diagnosis, facts: Sequence[Fact]) -> R
     """Actions for the cause, or for each cause of a mixed one, no more urgent than the severity."""
     severity = triaged.severity or Severity.LOW
     highest: Urgency = "now" if severity.rank >= Severity.HIGH.rank else "soon" if severity.rank else "later"
+    if triaged.severity is None:
+        text = "Send more answers: there are too few to tell whether anything drifted."
+        return Recommendation(actions=(Action(urgency="later", text=text, evidence=("severity",)),))
     actions: list[Action] = []
     for cause, cites in _causes(diagnosis):
         for advice in _ADVICE[cause]:

@@ -65,7 +65,8 @@ LABELS = {
 USERS = (Cause.TOPIC_SHIFT, Cause.NEW_POPULATION)
 """Causes that are the users' doing."""
 
-Changed = Literal["users", "model", "application", "both", "operation", "nothing", "unknown"]
+Changed = Literal["users", "model", "application", "both", "operation", "several", "nothing", "unknown"]
+"""both: users and model; application: how the model is asked; operation: the server or the way to it."""
 
 
 def side(cause: Cause) -> Changed:
@@ -77,7 +78,7 @@ def side(cause: Cause) -> Changed:
         Cause.PROVIDER_TROUBLE: "operation",
         Cause.NONE: "nothing",
         Cause.UNKNOWN: "unknown",
-        Cause.MIXED: "both",
+        Cause.MIXED: "several",
     }
     return others.get(cause, "model")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from drift.evidence import Template, Verdict
 from drift.policy import CAUSE, VERDICT
 from drift.rca import symptoms
-from drift.rca.facts import altered, named
+from drift.rca.facts import altered, named, setting_id
 from drift.rca.reading import Reading, gain
 from drift.rca.records import Cause, Fact, Suspect
 from drift.rca.settings import instruction_settings, model_settings
@@ -35,7 +35,7 @@ def model_change(reading: Reading, facts: Facts) -> Suspect | None:
     one = reading.setting(*own)
     marks = [fact.id for fact in facts.values() if fact.kind == "mark" and "instead of" in fact.text]
     if one and gain(one) >= CAUSE.least:
-        cites = [f"setting:{name}" for name in own]
+        cites = [setting_id(name) for name in own]
         return suspect(Cause.MODEL_CHANGE, gain(one), f"{altered(one)}.", [*cites, *marks, "verdict"], facts)
     test = reading.test("conditional")
     if reading.verdict in (Verdict.MODEL_CHANGED, Verdict.BOTH) and test:
@@ -78,7 +78,7 @@ def instructions_change(reading: Reading, facts: Facts) -> Suspect | None:
     template = _template(reading)
     wrapped = abs(template.window_share - template.baseline_share) if template else 0.0
     if one and gain(one) >= max(CAUSE.least, wrapped):
-        cites = [f"setting:{name}" for name in own]
+        cites = [setting_id(name) for name in own]
         return suspect(Cause.INSTRUCTIONS_CHANGE, gain(one), f"{altered(one)}.", cites, facts)
     if template and wrapped >= CAUSE.least_template:
         number = reading.evidence.templates.index(template) + 1
@@ -96,12 +96,17 @@ def instructions_change(reading: Reading, facts: Facts) -> Suspect | None:
 def _template(reading: Reading) -> Template | None:
     """The template whose share changed most.
 
-    One that goes on into the prompt without an end of its own ("What are the causes of") is how the questions of a
-    topic begin, once a topic moved.
+    Once a topic moved, only words that came and end by themselves count: "What are the causes of" is how its questions
+    begin, and a template that is in fewer prompts than before was not in the new ones.
     """
     found = reading.evidence.topics
-    moved = any(one.moved for one in found.topics) if found else False
-    plain = [one for one in reading.evidence.templates if not moved or one.text[-1:] in _ENDS or one.text[:1] in _ENDS]
+    plain = reading.evidence.templates
+    if found and any(one.moved for one in found.topics):
+        plain = tuple(
+            one
+            for one in plain
+            if one.window_share > one.baseline_share and (one.text[-1:] in _ENDS or one.text[:1] in _ENDS)
+        )
     return max(plain, key=lambda one: abs(one.window_share - one.baseline_share), default=None)
 
 

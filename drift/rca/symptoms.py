@@ -7,8 +7,8 @@ the Kolmogorov-Smirnov distance of a number (lengths, seconds), which is the lea
 from collections.abc import Iterable
 
 from drift.policy import CAUSE
-from drift.rca.facts import altered
-from drift.rca.reading import Reading, merged
+from drift.rca.facts import altered, setting_id
+from drift.rca.reading import Reading, clients, failed, merged
 from drift.rca.records import Cause, Fact, Statement, Suspect
 from drift.rca.settings import limit_settings, lowered
 from drift.tabular.words import amount, listed, percentage, quoted
@@ -61,7 +61,7 @@ def truncation(reading: Reading, facts: Facts) -> Suspect | None:
     said = [altered(limit)] if limit else []
     if moved:
         said.append(f"{percentage(after)} of the answers end at their token limit, where {percentage(before)} did")
-    cites = ["feature:truncated", *([f"setting:{limit.what}"] if limit else []), "feature:response_characters"]
+    cites = ["feature:truncated", *([setting_id(limit.what)] if limit else []), "feature:response_characters"]
     return suspect(Cause.TRUNCATION, max(moved, shorter if limit else 0.0), f"{'. '.join(said)}.", cites, facts)
 
 
@@ -69,8 +69,8 @@ def degenerate_output(reading: Reading, facts: Facts) -> Suspect | None:
     """Answers repeat themselves, or say nothing at all."""
     found = reading.location("repetition")
     rise = found[1] - found[0] if found else 0.0
-    loops = max(reading.effect("repetition"), 0.0) if rise >= CAUSE.least_repeated else 0.0
-    before, after = reading.empties()
+    loops = reading.effect("repetition") if rise >= CAUSE.least_repeated else 0.0
+    before, after, cites = _empty(reading)
     if max(loops, after - before) < CAUSE.least:
         return None
     if loops >= after - before and found:
@@ -81,7 +81,22 @@ def degenerate_output(reading: Reading, facts: Facts) -> Suspect | None:
         # The rise over the repetition of a loop is about the share of answers that are caught in one.
         return suspect(Cause.DEGENERATE_OUTPUT, max(loops, rise / CAUSE.loop), text, ["feature:repetition"], facts)
     text = f"{percentage(after)} of the answers are empty, where {percentage(before)} were."
-    return suspect(Cause.DEGENERATE_OUTPUT, after - before, text, ["outcomes"], facts)
+    return suspect(Cause.DEGENERATE_OUTPUT, after - before, text, cites, facts)
+
+
+def _empty(reading: Reading) -> tuple[float, float, list[str]]:
+    """Share of empty answers before and now at least, and what shows it: counts, or the quartiles of the lengths."""
+    before, after = reading.empties()
+    calls = max(0.0, reading.gains("tool_call").get("true", 0.0))
+    shares = [0.0, 0.0]
+    for share, figure in ((0.25, "q25"), (0.5, "median"), (0.75, "q75")):
+        lengths = reading.location("response_characters", figure)
+        for side, length in enumerate(lengths or ()):
+            shares[side] = share if length == 0 else shares[side]
+    # A call in the place of an answer has no text, and is none the worse for it.
+    if shares[1] - calls > max(after, shares[0]):
+        return shares[0], shares[1] - calls, ["feature:response_characters"]
+    return before, after, ["outcomes"]
 
 
 def format_break(reading: Reading, facts: Facts) -> Suspect | None:
@@ -119,42 +134,45 @@ def verbosity(reading: Reading, facts: Facts) -> Suspect | None:
 
 
 def provider_trouble(reading: Reading, facts: Facts) -> Suspect | None:
-    """Requests fail, or answers come late."""
-    before, after = reading.failures()
-    failed = after - before
-    if failed >= CAUSE.least_failed and reading.evidence.outcomes:
-        results = [f"{count} {name.replace('_', ' ')}" for name, count in merged(reading.evidence.outcomes.window)[:3]]
-        text = (
-            f"{percentage(after)} of the exchanges ended without an answer ({listed(results)}), where "
-            f"{percentage(before)} did."
-        )
-        return suspect(Cause.PROVIDER_TROUBLE, failed, text, ["outcomes", *_slow_ids(reading)], facts)
+    """Requests fail or are refused, or answers come late."""
+    outcomes = reading.evidence.outcomes
+    for (before, after), wanted, what in (
+        (reading.failures(), _servers, "ended without an answer"),
+        (reading.refused(), clients, "were refused as wrong requests"),
+    ):
+        if outcomes and after - before >= CAUSE.least_failed:
+            results = [f"{count} {name.replace('_', ' ')}" for name, count in merged(outcomes.window, wanted)[:3]]
+            text = f"{percentage(after)} of the exchanges {what} ({listed(results)}), where {percentage(before)} did."
+            if wanted is clients:
+                text = text.replace("did.", "were.")
+            return suspect(Cause.PROVIDER_TROUBLE, after - before, text, ["outcomes", *_slow_ids(reading)], facts)
     slow = slower(reading)
     if not slow:
         return None
     name, (then, now) = max(slow.items(), key=lambda one: reading.effect(one[0]))
-    what, unit = {
-        "first_chunk_seconds": ("The first chunk comes", "s"),
-        "duration_seconds": ("Answers take", "s"),
-        "tokens_per_second": ("Answers come at", "tokens/s"),
-    }[name]
-    text = f"{what} {'after ' if name.startswith('first') else ''}{amount(now)} {unit} in the median, where it was "
-    return suspect(
-        Cause.PROVIDER_TROUBLE, reading.effect(name), f"{text}{amount(then)} {unit}.", _slow_ids(reading), facts
-    )
+    what = "The first chunk comes after" if name == "first_chunk_seconds" else "Answers take"
+    text = f"{what} {amount(now)} s in the median, where it was {amount(then)} s."
+    return suspect(Cause.PROVIDER_TROUBLE, reading.effect(name), text, _slow_ids(reading), facts)
+
+
+def _servers(result: str) -> bool:
+    return failed(result) and not clients(result)
 
 
 def slower(reading: Reading) -> dict[str, tuple[float, float]]:
-    """Which times doubled, or which speed halved, beyond what longer answers explain: medians before and now."""
+    """Which times doubled, beyond what longer answers explain: medians before and now.
+
+    The speed in tokens is left out: of short answers the time before the first token is most.
+    """
     found = {}
-    lengths = reading.location("response_characters", "mean") or (1.0, 1.0)
+    lengths = reading.location("response_characters") or (1.0, 1.0)
     longer = max(1.0, lengths[1] / lengths[0]) if lengths[0] > 0 else 1.0
-    for name in ("first_chunk_seconds", "duration_seconds", "tokens_per_second"):
+    for name in ("first_chunk_seconds", "duration_seconds"):
         medians = reading.location(name, "median")
         if not medians or reading.effect(name) < CAUSE.least_slower or min(medians) <= 0:
             continue
-        factor = medians[0] / medians[1] if name == "tokens_per_second" else medians[1] / medians[0]
-        if factor >= CAUSE.slower * (longer if name == "duration_seconds" else 1.0):
+        least = CAUSE.slower * (longer if name == "duration_seconds" else 1.0)
+        if medians[1] >= least * medians[0] and medians[1] - medians[0] >= CAUSE.least_seconds:
             found[name] = medians
     return found
 

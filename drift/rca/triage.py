@@ -11,8 +11,8 @@ from drift.tabular.words import percentage
 
 _FAILED = ((0.5, Severity.CRITICAL), (0.2, Severity.HIGH), (0.05, Severity.MEDIUM))
 """Rise of the share of exchanges without an answer, from which the operation's severity is that."""
-_SLOWER = ((10.0, Severity.HIGH), (2.0, Severity.MEDIUM))
-"""The same of the factor by which answers are slower."""
+_LATE = ((10.0, 2.0, Severity.HIGH), (2.0, 0.0, Severity.MEDIUM))
+"""The same of the factor by which answers come later, and of the seconds."""
 _SURE_OF_COUNTS = 0.95
 """Failures and changed settings are counted, and told of only beyond chance; so are features below the line."""
 _MOVED = ("setting", "topic", "feature", "template", "sessions", "outcomes")
@@ -43,9 +43,13 @@ def triage(reading: Reading, facts: Sequence[Fact], suspects: Sequence[Suspect])
 
 def _operational(reading: Reading) -> Severity:
     before, after = reading.failures()
-    factors = [max(now / then, then / now) for then, now in slower(reading).values()]
     found = [severity for least, severity in _FAILED if after - before >= least]
-    found += [severity for least, severity in _SLOWER if max(factors, default=0.0) >= least]
+    for then, now in slower(reading).values():
+        found += [severity for factor, seconds, severity in _LATE if now >= factor * then and now - then >= seconds]
+    wrong_before, wrong = reading.refused()
+    if wrong - wrong_before >= CAUSE.least_failed:
+        # Whoever sends wrong requests is told so by each answer.
+        found.append(Severity.MEDIUM)
     return max(found, key=lambda one: one.rank, default=Severity.LOW)
 
 
@@ -61,7 +65,10 @@ def _reason(reading: Reading, operational: Severity) -> str:
     if not operational.rank:
         return said + "."
     before, after = reading.failures()
+    refused = reading.refused()[1]
     trouble = f"{percentage(after)} of the exchanges fail" if after > before else "answers come late"
+    if refused and not after > before:
+        trouble = f"{percentage(refused)} of the requests are refused as wrong"
     return f"{said}; the operation is {operational}, since {trouble}."
 
 

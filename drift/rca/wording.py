@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from drift.rca.examples import examples
-from drift.rca.records import Cause, Diagnosis, Fact, Question, Triage, side
+from drift.rca.records import Cause, Diagnosis, Fact, Question, Triage
 from drift.tabular.words import clipped
 
 MAX_TOKENS = 400
@@ -122,21 +122,13 @@ def tokens_at_most(text: str) -> int:
     return letters // 3 + len(text.encode("utf-8", "replace")) - letters - text.count(" ") + 8
 
 
-def told(diagnosis: Diagnosis, summary: str, explained: str, cause: Cause, model: str) -> Diagnosis:
+def told(diagnosis: Diagnosis, summary: str, explained: str, model: str) -> Diagnosis:
     """The diagnosis with a model's words before the rules' own: true as they are, they may say little."""
-    possible = f"{cause.label[0].upper()}{cause.label[1:]}. {explained} {_rules_words(diagnosis, cause)}".strip()
+    label, _, rest = diagnosis.possible_cause.partition(". ")
     return msgspec.structs.replace(
         diagnosis,
-        cause=cause,
-        possible_cause=possible,
+        possible_cause=f"{label}. {explained} {rest}".strip(),
         summary=f"{summary} {diagnosis.summary}",
-        changed=diagnosis.changed if cause is diagnosis.cause else side(cause),
         source="model",
         model=model,
     )
-
-
-def _rules_words(diagnosis: Diagnosis, cause: Cause) -> str:
-    if cause is diagnosis.cause:
-        return diagnosis.possible_cause.partition(". ")[2]
-    return next((one.statement.text for one in diagnosis.suspects if one.cause is cause), "")

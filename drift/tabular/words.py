@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 _PLAIN = re.compile(r"\w[\w.\-/]*")
 _NAME_CHARACTERS = 60
+QUOTES = str.maketrans("“”", "''")
+"""Somebody's words must not end the quotes that they stand in."""
 _DIGITS = 4
 
 
@@ -38,7 +40,7 @@ def percentage(share: float) -> str:
 
 def quoted(text: object) -> str:
     """Somebody else's name or label on one line, clipped to 60 characters; in quotes unless it is a plain word."""
-    line = clipped(text, _NAME_CHARACTERS)
+    line = clipped(str(text).translate(QUOTES), _NAME_CHARACTERS)
     return line if _PLAIN.fullmatch(line) else f"“{line}”"
 
 
@@ -55,6 +57,11 @@ def figure(value: object) -> float | None:
     except OverflowError:
         # Whole numbers have no end.
         return None
+
+
+def counted(number: int, what: str) -> str:
+    """ "1 fact", "2 facts"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def listed(words: list[str], last: str = "and") -> str:

@@ -4,7 +4,9 @@ URGENCIES = {"now": "Now", "soon": "Soon", "later": "Later"}
 CHANGED = {
     "users": "the users",
     "model": "the model",
+    "application": "the application: how the model is asked",
     "both": "the users and the model",
+    "several": "several of them",
     "operation": "the operation, neither users nor model",
     "nothing": "nothing",
     "unknown": "not known",

@@ -93,7 +93,7 @@ def test_drifted_columns_of_tables_and_pairs_are_facts():
     pair = PairTexts(exchange_id="x9", prompt="How?", baseline="So.", current="I cannot.")
     made = report(Brief(evidence=evidence(), tables=(row,), pairs=(pair,)))
     facts = {fact.id: fact for fact in made.facts}
-    assert "mean 40 -> 29" in facts["table:crm:age"].text
+    assert "mean 40 -> 29" in facts["table:1"].text
     assert facts["pair:1"].exchange_ids == ("x9",)
 
 

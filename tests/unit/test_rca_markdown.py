@@ -3,16 +3,19 @@
 import io
 import re
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 from rich.text import Text
 
+from drift.rca.records import Changed
 from proxy.rca.accepting import wants_markdown
 from proxy.rca.markdown import markdown, nothing_yet, text
 from proxy.rca.terminal import show
 from proxy.rca.views import NothingYet
+from proxy.rca.wording import CHANGED
 from tests.unit.rca_reports import HOSTILE, root_cause, stable, view_of
 
 RENDERER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -162,3 +165,7 @@ def test_a_terminal_shows_what_the_ticket_has():
 
 def test_an_old_encoding_fails_nothing():
     assert "caf" in shown("café → 茶", encoding="cp1252")
+
+
+def test_whoever_changed_has_a_name_for_people():
+    assert set(CHANGED) == set(get_args(Changed))

@@ -170,3 +170,57 @@ def test_a_mark_of_another_model_is_cited_beside_the_setting():
     mark = Mark(at=1.8e9, kind="model", text="Answers come from b instead of a.")
     found = report(Brief(evidence=evidence(alterations=(altered("response_model"),)), marks=(mark,)))
     assert "mark:1" in found.diagnosis.statements[0].evidence
+
+
+def test_what_is_fast_may_double_and_is_no_trouble():
+    """The same answers, sent many at a time to a server that answers in a millisecond."""
+    fast = {"first_chunk_seconds": 0.001, "duration_seconds": 0.01, "tokens_per_second": 80_000.0}
+    busy = {"first_chunk_seconds": 0.02, "duration_seconds": 0.09, "tokens_per_second": 5_000.0}
+    before, after = behaviours(400, seed=1, share=1.0, **fast), behaviours(200, seed=2, share=1.0, **busy)
+    found = report(evidence(after, baseline=before, severity=Severity.LOW, ratio=0.3, verdict=None))
+    assert found.diagnosis.cause is Cause.NONE
+    assert found.triage.severity is Severity.LOW
+
+
+def test_short_answers_have_few_tokens_a_second_and_are_no_trouble():
+    window = behaviours(200, seed=2, share=1.0, refusal=True, response_characters=60, tokens_per_second=5.0)
+    assert cause(evidence(window)) is Cause.REFUSALS
+
+
+def test_too_large_an_exchange_had_its_answer():
+    large = Outcomes(baseline={"scored": 400}, window={"scored": 200, "too_large": 200})
+    assert cause(evidence(severity=Severity.LOW, ratio=0.3, verdict=None, outcomes=large)) is Cause.NONE
+
+
+def test_wrong_requests_are_told_of_and_nobody_is_called_out_of_bed():
+    wrong = Outcomes(baseline={"scored": 400}, window={"scored": 200, "http_error 400": 200})
+    found = report(evidence(severity=Severity.LOW, ratio=0.3, verdict=None, outcomes=wrong))
+    assert "refused as wrong" in found.diagnosis.possible_cause
+    assert found.triage.severity is Severity.MEDIUM
+    assert "now" not in {action.urgency for action in found.recommendation.actions}
+
+
+def test_answers_without_a_character_are_degenerate_and_calls_of_tools_are_not():
+    empty = behaviours(200, seed=2, share=0.8, response_characters=0, list_share=None, repetition=None)
+    assert cause(evidence(empty)) is Cause.DEGENERATE_OUTPUT
+    calls = behaviours(200, seed=2, share=0.8, response_characters=0, tool_call=True, repetition=None)
+    assert cause(evidence(calls)) is Cause.FORMAT_BREAK
+
+
+def test_without_a_severity_nobody_knows_and_nobody_is_told_that_all_is_well():
+    found = report(evidence(severity=None, ratio=None, verdict=None))
+    assert (found.diagnosis.cause, found.diagnosis.confidence) == (Cause.UNKNOWN, 0.0)
+    assert "too few answers" in found.diagnosis.summary
+    assert "no drift" not in found.diagnosis.summary
+    failing = report(evidence(severity=None, ratio=None, verdict=None, outcomes=FAILING))
+    assert failing.diagnosis.cause is Cause.PROVIDER_TROUBLE
+
+
+def test_a_setting_that_few_requests_have_is_not_behind_what_most_answers_do():
+    window = behaviours(200, seed=2, share=0.9, **SYMPTOMS[Cause.REFUSALS])
+    assert cause(evidence(window, alterations=(altered("temperature", share=0.12),))) is Cause.REFUSALS
+
+
+def test_users_and_provider_at_once_are_not_told_as_users_and_model():
+    found = report(evidence(verdict=Verdict.PROMPTS_CHANGED, topics={"a b": (0.0, 0.5)}, outcomes=FAILING)).diagnosis
+    assert (found.cause, found.changed) == (Cause.MIXED, "several")
