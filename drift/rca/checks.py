@@ -17,7 +17,7 @@ _NAME = re.compile(r"(?<!\w)[^\W\d_][\w./\-]*\d[\w./\-]*|(?<!\w)(?=\w*[a-f])(?=\
 """Words with digits in them: names of models, digests."""
 _AMOUNT = r"[-+]?[0-9]+(?:[.,][0-9]+)*(?:\s?%|\s?per ?cent)?"
 _WENT = re.compile(rf"\b(?P<verb>\w+ )?from (?P<before>{_AMOUNT}) to (?P<after>{_AMOUNT})", re.IGNORECASE)
-_ARROW = re.compile(rf"({_AMOUNT}) -> ({_AMOUNT})")
+_ARROW = re.compile(rf"({_AMOUNT}) to ({_AMOUNT})")
 _WHERE = re.compile(rf"({_AMOUNT})[^.;]{{0,120}}?\bwhere\b[^.;]{{0,40}}?({_AMOUNT})", re.IGNORECASE)
 """ "18 % of the answers decline, where 1 % did": now, then before."""
 _SPOKEN: dict[Cause, str] = {
@@ -105,7 +105,8 @@ def _content(text: str, triaged: Triage, diagnosis: Diagnosis, shown: Mapping[st
     changes = [change for line in shown.values() for change in _changes(_plain(line))]
     word = strange(
         _NAME.sub(" ", text),
-        [*shown.values(), diagnosis.cause.label],
+        shown.values(),
+        label=diagnosis.cause.label,
         severity=triaged.severity or "",
         up=any(after.value > before.value for before, after in changes),
         down=any(after.value < before.value for before, after in changes),
@@ -114,7 +115,7 @@ def _content(text: str, triaged: Triage, diagnosis: Diagnosis, shown: Mapping[st
         return f"its word {word[:40]!r} goes beyond what it was told"
     lines = " ".join(shown.values())
     for name in (*_QUOTED.findall(text), *_NAME.findall(_QUOTED.sub("", text))):
-        if name not in lines:
+        if name.rstrip(".") not in lines:
             return f"it quotes {name[:40]!r}, which it was not shown"
     spoken = {diagnosis.cause} if diagnosis.cause not in OPEN else {one.cause for one in diagnosis.suspects}
     said = _QUOTED.sub("“”", text)
@@ -156,7 +157,10 @@ def _turned(said: str, changes: list[tuple[Figure, Figure]]) -> str | None:
         if not any(is_value(before, a.value) and is_value(after, b.value) for a, b in changes):
             return f"nothing went {match[0]}"
     for after, before in (_pair(*match.groups()) for match in _WHERE.finditer(said)):
-        if not any(is_value(before, a.value) and is_value(after, b.value) for a, b in changes):
+        # "since 83 answers ..., where 0 % did" compares nothing.
+        if after.percent is before.percent and not any(
+            is_value(before, a.value) and is_value(after, b.value) for a, b in changes
+        ):
             return f"it was not {before.text} before and {after.text} now"
     return None
 

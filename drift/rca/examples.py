@@ -25,13 +25,13 @@ class Example(NamedTuple):
     def told(self) -> str:
         """As the model is told."""
         return (
-            f"Severity: {self.severity}. Likely cause: {self.cause.label}.\n[{self.fact}] {self.line}\n"
+            f"Severity: {self.severity.lower()}. Likely cause: {self.cause.label}.\n[{self.fact}] {self.line}\n"
             f"[since] It began about {self.since} answers ago."
         )
 
     def answer(self) -> str:
         """As it should answer, JSON."""
-        words = {"summary": f"Drift is {self.severity} since about {self.since} answers: {self.summary}"}
+        words = {"summary": f"Drift is {self.severity.lower()} since about {self.since} answers: {self.summary}"}
         words["diagnosis"] = self.diagnosis
         return msgspec.json.encode({**words, "cause": self.cause, "evidence": [self.fact, "since"]}).decode()
 
@@ -70,7 +70,7 @@ EXAMPLES: dict[Cause, Example] = {
             Cause.MODEL_CHANGE,
             "CRITICAL",
             "setting:response_model",
-            "Model named in the answers: alpha -> beta in 96 % of the window (baseline 0 %).",
+            "Model named in the answers: alpha to beta in 96 % of the window (baseline 0 %).",
             71,
             "another model answers.",
             "96 % of the answers name the model beta, where it was alpha: the likely cause is another model.",
@@ -79,7 +79,7 @@ EXAMPLES: dict[Cause, Example] = {
             Cause.INSTRUCTIONS_CHANGE,
             "HIGH",
             "setting:system",
-            "System prompt (digest): not set -> e3 in 93 % of the window (baseline 0 %).",
+            "System prompt (digest): not set to e3 in 93 % of the window (baseline 0 %).",
             112,
             "the system prompt was changed.",
             "93 % of the requests have another system prompt, where 0 % had it: the likely cause is the system prompt.",

@@ -36,28 +36,42 @@ _DOWN_WORDS = """
 below decrease decreased decreases decreasing down drop dropped drops earlier faster fell fewer lack less lost lower
 lowered missing only reduced reduction short shorter shrank shrunk smaller under
 """
+_SPECIFIC_WORDS = """
+json valid code markdown lists tool tools calls template system parameters language characters tokens users http
+"""
 _NEGATING_WORDS = "no not never none nothing nobody neither nor without cannot hardly"
 
 _PLAIN, _NEGATIONS = frozenset(_PLAIN_WORDS.split()), frozenset(_NEGATING_WORDS.split())
 UP, DOWN = frozenset(_UP_WORDS.split()), frozenset(_DOWN_WORDS.split())
 """Words for a direction: allowed where something that was shown went that way."""
+_SPECIFIC = frozenset(_SPECIFIC_WORDS.split())
+"""Words that name what a figure is of: those of an example, or of a cause's name, must not stand for another."""
 _SEVERITIES = frozenset(severity.lower() for severity in Severity)
 
 
-def strange(text: str, shown: Iterable[str], *, severity: str, up: bool, down: bool) -> str | None:
+def strange(text: str, shown: Iterable[str], *, label: str, severity: str, up: bool, down: bool) -> str | None:
     """The first word that may not be used, None where all may.
 
-    shown are the lines that the model was given; words of others in quotes count for nothing. severity is the one that
-    may be named; up and down tell whether any figure of the lines went that way.
+    shown are the lines that the model was given; words of others in quotes count for nothing. label is the cause's
+    name, severity the one that may be named; up and down tell whether any figure of the lines went that way.
     """
-    allowed = set(_PLAIN) | _EXAMPLES | {severity.lower()}
-    lines = {word for line in shown for word in words(_QUOTED.sub(" ", line))}
-    allowed |= lines
+    told = [words(_QUOTED.sub(" ", line)) for line in shown]
+    lines = {word for line in told for word in line}
+    allowed = (_PLAIN | _EXAMPLES | set(words(label)) | {severity.lower()}) - _SPECIFIC
     for way, free in ((UP, up), (DOWN, down)):
-        allowed = allowed | way if free else allowed - (way - lines)
-    # "not set" is a fact's; "did not change" with a word left out is nobody's.
-    allowed -= _NEGATIONS | (_SEVERITIES - {severity.lower()})
-    return next((word for word in words(_QUOTED.sub(" ", text)) if word not in allowed), None)
+        allowed = allowed | way if free else allowed - way
+    allowed = (allowed | lines) - (_SEVERITIES - {severity.lower()})
+    said = words(_QUOTED.sub(" ", text))
+    for place, word in enumerate(said):
+        # "users who are not in the baseline" may be said again; a "not" of one's own turns a fact round.
+        if word not in allowed or (word in _NEGATIONS and not _said(said[max(0, place - 1) : place + 2], told)):
+            return word
+    return None
+
+
+def _said(phrase: list[str], lines: list[list[str]]) -> bool:
+    size = len(phrase)
+    return any(line[start : start + size] == phrase for line in lines for start in range(len(line) - size + 1))
 
 
 def words(text: str) -> list[str]:

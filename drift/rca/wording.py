@@ -10,6 +10,7 @@ import msgspec
 
 from drift.rca.examples import examples
 from drift.rca.records import Cause, Diagnosis, Fact, Question, Triage
+from drift.records import Severity
 from drift.tabular.words import clipped
 
 MAX_TOKENS = 400
@@ -20,8 +21,8 @@ _MOST_CHARACTERS = 260
 """Of each text: together, with JSON around them, below the answer's limit of tokens. A small model finds no end."""
 _MOST_CITED = 4
 
-_PLACED = ("verdict", "since", "severity")
-"""Facts with a place of their own among the lines, or none."""
+_PLACED = ("verdict", "since", "severity", "pair:", "table:")
+"""Facts with a place of their own among the lines, or none: a small model follows any text that it is shown."""
 
 OPEN = (Cause.MIXED, Cause.UNKNOWN)
 """Causes that the model may replace."""
@@ -49,7 +50,7 @@ def question(
         told, said = example.told(), example.answer()
         messages += [{"role": "user", "content": told}, {"role": "assistant", "content": said}]
         room -= tokens_at_most(told) + tokens_at_most(said)
-    head = f"Severity: {triaged.severity}. " + (
+    head = f"Severity: {(triaged.severity or Severity.LOW).lower()}. " + (
         f"Likely cause: {diagnosis.cause.label}."
         if len(causes) == 1
         else f"Choose the cause from: {', '.join(causes[::-1] if reverse else causes)}."
@@ -81,19 +82,23 @@ def _lines(diagnosis: Diagnosis, facts: Sequence[Fact]) -> Iterator[tuple[str, s
     Where the cause is open all that speaks for one follows, and texts of users last.
     """
     known = {fact.id: fact for fact in facts}
-    own = [said for said in diagnosis.statements if said.evidence[0] not in _PLACED]
+    own = [said for said in diagnosis.statements if not said.evidence[0].startswith(_PLACED)]
     if diagnosis.cause in OPEN:
         own += [one.statement for one in diagnosis.suspects if one.statement not in own]
     told: set[str] = set()
     for said in own:
         if said.evidence[0] not in told:
             told.add(said.evidence[0])
-            yield said.evidence[0], clipped(said.text, 400)
+            yield said.evidence[0], _plain(said.text, 400)
     if (begun := known.get("since")) is not None:
         yield "since", f"{begun.text.partition(', at')[0]}."
     if diagnosis.cause in OPEN:
         rest = [fact for fact in facts if fact.kind in ("verdict", "pair") and fact.id not in told]
-        yield from ((fact.id, clipped(fact.text, 500)) for fact in rest)
+        yield from ((fact.id, _plain(fact.text, 500)) for fact in rest)
+
+
+def _plain(text: str, characters: int) -> str:
+    return clipped(text.replace(" -> ", " to "), characters)
 
 
 def _schema(causes: Sequence[Cause], shown: Sequence[str]) -> dict[str, object]:

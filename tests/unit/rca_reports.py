@@ -28,6 +28,7 @@ HOSTILE = (
 def root_cause(words: str = "Answers are in French.", *, monitor: str = "m", evidence_id: str = "e1") -> RootCause:
     """A HIGH drift by a language switch, with `words` wherever users and models have theirs."""
     moved = Statement(text=f"{words} The share of French rose from 2 % to 90 %.", evidence=("feature:language",))
+    longer = Statement(text="Answers are longer than before.", evidence=("feature:language",))
     return RootCause(
         evidence_id=evidence_id,
         monitor=monitor,
@@ -52,7 +53,8 @@ def root_cause(words: str = "Answers are in French.", *, monitor: str = "m", evi
             statements=(moved, Statement(text="The prompts are as before.", evidence=("verdict", "topic:2"))),
             suspects=(
                 Suspect(cause=Cause.LANGUAGE_SWITCH, strength=0.9, statement=moved),
-                Suspect(cause=Cause.VERBOSITY, strength=0.2, statement=moved),
+                Suspect(cause=Cause.MODEL_CHANGE, strength=0.3, statement=moved),
+                Suspect(cause=Cause.VERBOSITY, strength=0.2, statement=longer),
             ),
         ),
         recommendation=Recommendation(

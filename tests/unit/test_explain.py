@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from drift.evidence import Evidence, Verdict
+from drift.evidence import Evidence, Outcomes, Verdict
 from drift.explain import baseline_topics, explain
 from drift.features import Behaviour
 from drift.monitor import Monitor
@@ -208,9 +208,13 @@ def test_a_window_too_small_for_anything_says_so(count):
         recent=recent,
         topics=topics,
         texts={},
+        baseline_texts={sample.exchange_id: "Please tell me." for sample in baseline.samples},
+        outcomes=Outcomes(baseline={"scored": 240}, window={"http_error 503": 9}),
         asked=True,
         rng=np.random.default_rng(0),
     )
+    assert evidence.outcomes == Outcomes(baseline={"scored": 240}, window={"http_error 503": 9})
+    assert (evidence.templates, evidence.newcomers, evidence.alterations, evidence.features) == ((), None, (), ())
     assert any(note.startswith("witnesses: ") for note in evidence.notes)
     assert (evidence.witness_total, evidence.pairs, evidence.topics, evidence.changed_at) == (None, (), None, None)
     attribution = evidence.attribution

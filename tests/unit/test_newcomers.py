@@ -5,6 +5,7 @@ import pytest
 
 from drift.evidence import Newcomers
 from drift.newcomers import newcomers
+from drift.records import CONVERSATION
 from tests.unit.samples import samples_of, sphere
 
 RNG = np.random.default_rng(1)
@@ -42,6 +43,16 @@ def test_conversations_say_nothing():
     """Each session lasts three exchanges and never comes again."""
     names = [f"talk{place // 3}" for place in range(500)]
     assert newcomers(asked_by(names[:400]), asked_by(names[400:])) is None
+
+
+def test_sessions_that_nobody_named_are_left_out():
+    """Another system prompt makes other conversations of the same people."""
+    talks = [f"{CONVERSATION}{name}" for name in among(10, 400)]
+    others = [f"{CONVERSATION}other {name}" for name in among(10, 100)]
+    assert newcomers(asked_by(talks), asked_by(others)) is None
+    assert newcomers(asked_by(among(10, 400)), asked_by(others)) is None
+    found = newcomers(asked_by(among(10, 400)), asked_by(among(10, 60) + others[:40]))
+    assert found == Newcomers(expected_share=0.0, window_share=0.0)
 
 
 @pytest.mark.parametrize("side", ["baseline", "window"])

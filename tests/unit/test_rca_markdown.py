@@ -56,6 +56,7 @@ def test_the_report_says_what_a_ticket_needs():
     assert "confidence of 80 %" in said
     assert "Who changed: the model." in said
     assert "verbosity change (strength 20 %)" in said
+    assert "model swapped" not in said, "what speaks for it stands under the cause already"
     assert "60 answers against a baseline of 120" in said
     assert "(exchanges: x1, x2)" in said
 
@@ -91,6 +92,8 @@ def test_addresses_and_names_reach_nobody():
     """Renderers that make links of bare addresses, and notify people by name, find neither."""
     said = markdown(view_of(root_cause(HOSTILE)))
     assert not re.search(r"://|@\w|www\.", said)
+    assert "GH-12" not in text("As in GH-12 and gh-3.")
+    assert "gh-3" not in text("As in GH-12 and gh-3.")
 
 
 @pytest.mark.parametrize("opening", ["- x", "+ x", "* x", "1. x", "12) x", "# x", "> x", "=== x", "---", "```", ": x"])

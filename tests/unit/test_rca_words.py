@@ -117,6 +117,19 @@ def test_a_false_sentence_around_a_true_figure_is_not_taken(sentence: str):
         assert said(**{field: sentence}).diagnosis.source == "rules"
 
 
+def test_an_examples_words_do_not_stand_for_what_a_figure_is_of():
+    """The share of code is no share of valid JSON, though an example of the same cause speaks of it."""
+    coded = behaviours(200, seed=2, share=0.6, code_share=0.9)
+    line = next(one for one in report(evidence(coded)).facts if one.id == "feature:code_share").text
+    share = line.partition("-> ")[2].partition(" %")[0]
+    words = GOOD | {"cause": "format_break", "evidence": ["feature:code_share"]}
+    words["summary"] = "Drift is high since about 120 answers: the answers break their format."
+    true = words | {"diagnosis": f"{share} % of the answers' text is code: the likely cause is a format break."}
+    false = words | {"diagnosis": f"{share} % of the answers are valid JSON: the likely cause is a format break."}
+    assert report(evidence(coded), [answer(**true)]).diagnosis.source == "model"
+    assert report(evidence(coded), [answer(**false)]).diagnosis.source == "rules"
+
+
 def test_letters_that_look_like_others_are_not_taken():
     assert said(summary="Drift is L\u041eW since about 120 answers: the model declines.").diagnosis.source == "rules"
 

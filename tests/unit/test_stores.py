@@ -9,7 +9,7 @@ from drift.records import Report, Severity
 from drift.samples import Sample
 from proxy.config import History as HistorySettings
 from proxy.config import VectorStore
-from proxy.stores.history import History, MonitorRow, SampleRow, Text, open_history
+from proxy.stores.history import KEEP_EVENTS, History, MonitorRow, SampleRow, Text, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Entry, Log, open_log
 from proxy.stores.vectors import WINDOW, Vectors, VectorStoreError
@@ -169,6 +169,14 @@ def sample(name: str, rng: np.random.Generator) -> Sample:
     vectors = rng.normal(size=(2, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return Sample(exchange_id=name, at=1.0, response=vectors[0], prompt=vectors[1])
+
+
+def test_events_are_forgotten_without_a_worker_too(history: History):
+    for number in range(KEEP_EVENTS + 5):
+        history.tell("rca", {"number": number})
+    kept = history.events(0, limit=2 * KEEP_EVENTS)
+    assert len(kept) == KEEP_EVENTS
+    assert kept[0][2] == '{"number":5}'
 
 
 def test_vectors_come_back_bit_for_bit_after_a_restart(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drift.records import Outcome
+from drift.records import CONVERSATION, Outcome
 from proxy.wire import read, request_model
 from tests.unit.captured import ASKED, STREAM, asked, capture
 
@@ -37,7 +37,8 @@ def test_the_turns_of_a_conversation_share_a_session():
     third = asked({"messages": [*later, {"role": "user", "content": "three"}]}).session
     assert second == third
     assert second is not None
-    assert len(second) == 16
+    assert len(second) == len(CONVERSATION) + 16
+    assert second.startswith(CONVERSATION), "nobody named it"
     assert asked({"messages": [start[0], {"role": "user", "content": "else"}, *later[2:]]}).session != second
 
 
@@ -78,6 +79,16 @@ def test_sampling_keeps_what_changes_answers():
         "response_format": "json_schema",
         "think": True,
     }
+
+
+def test_the_names_of_options_are_names():
+    """Whatever else a client calls an option would stand in reports."""
+    kept = {f"o{place}": place for place in range(60)}
+    hostile = {"a b": 1, "<b>": 1, "x\n": 1, "": 1, "1st": 1, "é": 1, "n" * 61: 1, "[x](y)": 1}
+    found = asked({"prompt": "p", "options": hostile | kept}, endpoint="api/generate").sampling
+    assert found == dict(list(kept.items())[:50])
+    named = {"num_ctx": 1, "mirostat.tau": 2, "top-k": 3, "_x": 4, "n" * 60: 5}
+    assert asked({"prompt": "p", "options": named}, endpoint="api/generate").sampling == named
 
 
 @pytest.mark.parametrize("request_body", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"messages": 3, "model": {}}'])
