@@ -146,7 +146,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Newcomers(msgspec.Struct, frozen=True, kw_only=True):
-    """How many exchanges are of sessions (users or conversations) that were not there before, 0 to 1."""
+    """How many exchanges are of users or sessions, as requests name them, that were not there before, 0 to 1."""
 
     expected_share: float
     """In the baseline's own last part, against what went before it."""
@@ -183,6 +183,6 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: Outcomes | None = None
     templates: tuple[Template, ...] = ()
     newcomers: Newcomers | None = None
-    """None where exchanges name no session."""
+    """None where too few exchanges name a session."""
     notes: tuple[str, ...] = ()
     """What could not be computed, and why."""

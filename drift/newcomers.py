@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from drift.evidence import Newcomers
+from drift.records import CONVERSATION
 from drift.samples import Sample
 
 LEAST = 10
@@ -19,11 +20,12 @@ def newcomers(baseline: Sequence[Sample], window: Sequence[Sample]) -> Newcomers
     """The share of the window's samples whose session the baseline does not know, beside what is usual.
 
     Both sides are ordered, the oldest first. What is usual is the same share in the last quarter of the baseline,
-    against the three quarters before it. Samples without a session are left out. None where too few samples name a
-    session, and where the baseline's own sessions hardly recur.
+    against the three quarters before it. Samples that name no session are left out: where one was made of the
+    conversation's first messages, another system prompt would look like other people. None where too few samples name
+    a session, and where the baseline's own sessions hardly recur.
     """
     split = len(baseline) * 3 // 4
-    if _named(baseline) < NAMED * len(baseline) or _named(window) < NAMED * len(window):
+    if len(_names(baseline)) < NAMED * len(baseline) or len(_names(window)) < NAMED * len(window):
         return None
     expected = _new(baseline[:split], baseline[split:])
     found = _new(baseline, window)
@@ -32,13 +34,12 @@ def newcomers(baseline: Sequence[Sample], window: Sequence[Sample]) -> Newcomers
     return Newcomers(expected_share=expected, window_share=found)
 
 
-def _named(samples: Sequence[Sample]) -> int:
-    return sum(sample.session is not None for sample in samples)
-
-
 def _new(before: Sequence[Sample], after: Sequence[Sample]) -> float | None:
-    known = {sample.session for sample in before}
-    named = [sample.session for sample in after if sample.session is not None]
+    known, named = set(_names(before)), _names(after)
     if len(named) < LEAST:
         return None
     return sum(session not in known for session in named) / len(named)
+
+
+def _names(samples: Sequence[Sample]) -> list[str]:
+    return [one.session for one in samples if one.session is not None and not one.session.startswith(CONVERSATION)]

@@ -185,6 +185,8 @@ class CausePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Standard errors from which that rise is no chance: it is looked at again and again."""
     least_repeated: float = 0.03
     """Rise of the mean repetition."""
+    repeated_sigmas: float = 3.0
+    """Standard errors from which that rise is no chance; lengths of loops are far from normal."""
     loop: float = 0.8
     """Repetition of an answer that is caught in a loop."""
     least_newcomers: float = 0.25
@@ -201,14 +203,16 @@ class CausePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The same for users on one side and model on the other: their strengths are not of one scale."""
     nearly: float = 0.8
     """Share of a stronger symptom's strength from which a weaker one can be behind it."""
+    alike: float = 0.9
+    """Share of a change of length from which a change of layout is not a part of it."""
+    longer: float = 1.25
+    """Factor by which answers must be longer to explain that they take longer."""
     most: float = 0.5
     """Share of new users that is told of though answers and prompts stayed as they were."""
     least_beside: float = 0.1
     """Strength from which a cause makes another one mixed."""
     dominant: float = 1.3
-    """Factor by which one change of form outweighs another, or the vectors, to be the cause and not a part of it."""
-    plain: float = 0.25
-    """Strength from which a change of layout stands for itself though like prompts are answered differently."""
+    """Factor by which behaviour outweighs the vectors where the form of the answers changed, and not what they say."""
     contract: float = 0.5
     """Share of JSON in the baseline's answers from which other programs must be reading them."""
     follows: float = 0.15

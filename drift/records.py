@@ -12,6 +12,9 @@ from typing import Any
 
 import msgspec
 
+CONVERSATION = "conversation:"
+"""Begins a session that nobody named: a changed system prompt makes another one of the same people's conversation."""
+
 
 class Outcome(StrEnum):
     """How an exchange ended. Only complete ones are scored; all are counted."""
@@ -66,7 +69,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     status: int = 0
     session: str | None = None
-    """The `user` field, or a digest of the conversation's first messages."""
+    """A user or session that the request names, or CONVERSATION and a digest of the conversation's first messages."""
     sampling: dict[str, Any] = {}
     """Parameters of the request that change answers: temperature, top_p, seed, max_tokens, response_format ..."""
     error: str = ""

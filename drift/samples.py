@@ -32,7 +32,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     features: Behaviour | None = None
     """None where it was not measured: then behaviour is not watched."""
     session: str | None = None
-    """Answers of one conversation or user resemble each other: they are never compared with each other."""
+    """Answers of one conversation or user resemble each other: they are never compared with each other. A digest, after
+    records.CONVERSATION where nobody named it."""
     settings: Mapping[str, str] = {}
     """What can change answers besides the model's weights, as text: the model's names, the system prompt, sampling."""
 

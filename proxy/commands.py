@@ -18,6 +18,7 @@ from proxy.ollama_models import marks
 from proxy.population import Population, details_of, digest_of
 from proxy.populations import Populations, Unusable
 from proxy.scoring import Scorer
+from proxy.stores.endings import Runs
 from proxy.stores.history import BaselineRow, History, SampleRow
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors
@@ -81,7 +82,8 @@ class Commands:
         population = self._populations.get(asked["monitor"])
         answer: dict[str, Any] = {"monitor": asked["monitor"]}
         changes = Changes()
-        if population and population.monitor and population.row.observed:
+        # Where nothing but failures came since the baseline, they are what there is to tell.
+        if population and population.monitor and (population.row.observed or population.outcomes):
             # Asked again without anything new it would find the same.
             report = self._scorer.report(population, changes, look=not population.asked_for)
             answer = {"monitor": population.name, "p_value": None}
@@ -133,6 +135,7 @@ class Commands:
         changes = _changes(population, row, command_id, f"{row.size} answers of {row.monitor} are the baseline now.")
         changes.baseline, changes.baseline_samples = row, kept
         changes.endings.append((population.name, row.id, population.endings.back_to(row.size)))
+        changes.endings.append(_set(population))
         self._ledger.commit(changes)
         self._populations.watch(population, row.id)
 
@@ -181,7 +184,15 @@ class Commands:
             population.row = before
             raise Refused(409, str(error)) from None
         message = f"The baseline of {row.monitor} is the one of {row.size} answers again."
-        self._ledger.commit(_changes(population, row, command_id, message))
+        changes = _changes(population, row, command_id, message)
+        changes.endings.append(_set(population))
+        self._ledger.commit(changes)
+
+
+def _set(population: Population) -> tuple[str, str, Runs]:
+    """How its exchanges ended, with a mark that a baseline was set."""
+    population.endings.set_baseline()
+    return population.name, "", population.endings.runs
 
 
 def _changes(population: Population, row: BaselineRow, command_id: str, message: str) -> Changes:

@@ -16,6 +16,7 @@ from proxy.exchange import UpstreamBroke
 from proxy.ollama_models import explaining_model
 from proxy.probe import Probe
 from proxy.relay import Relay
+from proxy.wire_values import label
 
 MAX_ANSWER_BYTES = 256 * 1024
 AT_ONCE = 2
@@ -43,7 +44,9 @@ class LanguageModel:
             return chosen
         if not self._probe.models:
             await self._probe.ask()
-        if chosen := explaining_model(self._probe.models, self._upstream.default_model):
+        # What cannot be shown as it is cannot be a model's name either.
+        listed = [one for one in self._probe.models if one == label(one)]
+        if chosen := explaining_model(listed, self._upstream.default_model):
             return chosen
         why = "lists no model" if self._probe.up else f"is not ready ({self._probe.message})"
         raise ModelFailed(f"the model server at {self._upstream.url} {why}")
@@ -88,7 +91,7 @@ class LanguageModel:
         choice = completion.choices[0]
         if choice.finish_reason == "length":
             raise ModelFailed(f"the model's answer was cut off at {max_tokens} tokens")
-        return (choice.message.content or "").encode(), completion.model or model
+        return (choice.message.content or "").encode(), label(completion.model) or model
 
     async def _post(self, body: bytes) -> tuple[int, bytes]:
         status, parts, size = 0, [], 0

@@ -16,7 +16,7 @@ from drift.explain import baseline_topics, explain
 from drift.features import behaviour
 from drift.monitor import Monitor
 from drift.policy import Policy
-from drift.records import Exchange, Report
+from drift.records import CONVERSATION, Exchange, Report
 from drift.samples import Sample, Vector
 from drift.semantic.topics import TopicModel
 from proxy.ollama_models import FROM_OLLAMA, Details
@@ -120,9 +120,14 @@ class Population:
 
     @property
     def outcomes(self) -> Outcomes | None:
-        """How exchanges ended while the baseline's passed, and since the window's oldest; None if uncounted."""
-        window = self.endings.back_to(len(self.monitor.detectors.recent)) if self.monitor else None
-        return Outcomes(baseline=self.baseline_endings, window=window) if self.baseline_endings and window else None
+        """How exchanges ended while the baseline's passed, and since the window's oldest, or since the baseline was set
+        while there is none; None if uncounted.
+        """
+        if self.monitor is None or not self.baseline_endings:
+            return None
+        scored = len(self.monitor.detectors.recent)
+        window = self.endings.back_to(scored) if scored else self.endings.unscored()
+        return Outcomes(baseline=self.baseline_endings, window=window) if window else None
 
     def explain(self, report: Report, recent: Sequence[Sample], *, asked: bool) -> Evidence:
         """The evidence for a report just made. recent: the samples since the baseline, as far back as they are kept."""
@@ -217,7 +222,7 @@ def sample_of(
         response=response,
         prompt=prompt,
         features=behaviour(exchange),
-        session=_digest(exchange.session) if exchange.session else None,
+        session=_session(exchange.session) if exchange.session else None,
         settings=settings,
     )
 
@@ -236,6 +241,11 @@ def text_of(exchange: Exchange, sample: Sample, keep: bool) -> Text:
         features=sample.features,
         settings=dict(sample.settings),
     )
+
+
+def _session(name: str) -> str:
+    """A digest, since the name may be a person's; what says that nobody named it stays in front."""
+    return f"{CONVERSATION if name.startswith(CONVERSATION) else ''}{_digest(name)}"
 
 
 def _digest(text: str) -> str:

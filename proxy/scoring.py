@@ -248,7 +248,7 @@ class Scorer:
         seen = population.evidence
         if seen is not None and seen.severity != report.severity:
             return True
-        if seen is None and not population.explained_at:
+        if not population.explained_at:
             return report.window_samples > 1
         return report.observed - population.explained_at >= self._populations.policy.explain_every
 

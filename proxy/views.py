@@ -6,11 +6,16 @@ from typing import Literal
 import msgspec
 
 from drift.evidence import PopulationTest, Verdict
+from drift.rca.reading import EMPTY, failed, merged
 from drift.records import DetectorScore, Report, RunLength, Severity
 from proxy.findings import Since, current_evidence, since
 from proxy.moments import iso
+from proxy.stores.endings import read_endings
 from proxy.stores.history import History, MonitorRow
 from proxy.stores.log import Log
+
+MAX_RESULTS = 4
+"""Of the failures that a message counts; the commonest."""
 
 Status = Literal["not_initialized", "waiting_for_baseline", "waiting_for_telemetry", "ready"]
 
@@ -121,7 +126,7 @@ def is_current(report: Report, row: MonitorRow) -> bool:
     return report.baseline_id == row.baseline_id and report.at >= (row.baseline_at or 0.0)
 
 
-def status_of(row: MonitorRow, report: Report | None) -> tuple[Status, str]:
+def status_of(history: History, row: MonitorRow) -> tuple[Status, str]:
     """A monitor's status and the sentence that says what to do next."""
     if row.baseline_id is None:
         if not row.received:
@@ -133,9 +138,26 @@ def status_of(row: MonitorRow, report: Report | None) -> tuple[Status, str]:
                 f"{counted(row.received)} so far; send more, then make a baseline of them: POST /baseline.",
             )
         return "waiting_for_baseline", f"{row.received} answers are here; make them the baseline: POST /baseline."
+    if not row.observed and (failures := _failures(history, row)):
+        return "waiting_for_telemetry", failures
+    report = history.latest(row.name)
     if report is None or not is_current(report, row):
         return "waiting_for_telemetry", "The baseline is set; the next answers are compared with it."
     return ("ready" if report.severity else "waiting_for_telemetry"), report.message
+
+
+def _failures(history: History, row: MonitorRow) -> str:
+    """What failed since the baseline was set, while no answer could be compared with it; "" where nothing did."""
+    counts = read_endings(history.engine, row.name).unscored()
+    found = merged(counts, lambda result: failed(result) or result == EMPTY)
+    if not found:
+        return ""
+    total = sum(count for _, count in found)
+    results = ", ".join(f"{count} {result.replace('_', ' ')}" for result, count in found[:MAX_RESULTS])
+    return (
+        f"{total} exchange{'' if total == 1 else 's'} failed since the baseline was set: {results}; no answer could be "
+        "compared with it. GET /drift/rca says more."
+    )
 
 
 def drift_view(history: History, log: Log, totals: dict[str, int], name: str | None, hint: str = "") -> DriftView:
@@ -155,7 +177,7 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
             status="not_initialized", message=message, monitor=name, lag_exchanges=waiting, lag_seconds=lag
         )
     report = history.latest(row.name)
-    status, message = status_of(row, report)
+    status, message = status_of(history, row)
     baseline = history.baseline(row.baseline_id) if row.baseline_id else None
     if report is not None and not is_current(report, row):
         report = None
@@ -214,7 +236,7 @@ def monitor_views(history: History, totals: dict[str, int]) -> list[MonitorView]
     views = []
     for row in history.monitors():
         report = history.latest(row.name)
-        status, message = status_of(row, report)
+        status, message = status_of(history, row)
         current = report if report and is_current(report, row) else None
         views.append(
             MonitorView(

@@ -1,10 +1,13 @@
 """What was asked: the request JSON of OpenAI's chat and completions and of Ollama's chat and generate."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2s
+from itertools import islice
 from typing import Any
 
+from drift.records import CONVERSATION
 from proxy.wire_values import MAX_LABEL_CHARS, as_object, as_objects, as_setting, as_text, content_text, label
 
 _SETTINGS = (
@@ -23,7 +26,9 @@ _SETTINGS = (
     "reasoning_effort",
     "think",
 )
-_MAX_OPTIONS = 64
+_MAX_OPTIONS = 50
+_OPTION = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,59}")
+"""Clients choose these names, and reports show them."""
 
 
 @dataclass(slots=True)
@@ -54,7 +59,7 @@ def _read_chat(body: dict[str, Any], request: Request) -> None:
     if len(asked) > 1 or any(role == "assistant" for role, _ in messages):
         # A conversation is sent again with each turn, so its beginning tells it apart.
         beginning = "\0".join((request.system, *asked[:1])).encode("utf-8", "replace")
-        request.session = blake2s(beginning, digest_size=8).hexdigest()
+        request.session = CONVERSATION + blake2s(beginning, digest_size=8).hexdigest()
 
 
 def _read_completion(body: dict[str, Any], request: Request) -> None:
@@ -84,8 +89,9 @@ def _named_session(body: dict[str, Any]) -> str | None:
 
 def _sampling(body: dict[str, Any]) -> dict[str, Any]:
     settings = {name: body.get(name) for name in _SETTINGS}
-    options = list(as_object(body.get("options")).items())[:_MAX_OPTIONS]
-    settings |= {name[:MAX_LABEL_CHARS]: value for name, value in options}
+    options = as_object(body.get("options"))
+    named = (name for name in options if _OPTION.fullmatch(name))
+    settings |= {name: options[name] for name in islice(named, _MAX_OPTIONS)}
     settings["response_format"] = _response_format(body)
     settings["tools"] = len(as_objects(body.get("tools"))) or None
     readable = {name: as_setting(value) for name, value in settings.items()}

@@ -61,6 +61,10 @@ class Reading:
         attribution = self.evidence.attribution
         return next((one for one in attribution.tests if one.name == name), None) if attribution else None
 
+    def measured(self, name: str) -> ColumnResult | None:
+        """A behaviour feature, whether it differs or not."""
+        return self._columns.get(name)
+
     def feature(self, name: str) -> ColumnResult | None:
         """A behaviour feature that differs beyond chance, None when it does not, or was not measured."""
         column = self._columns.get(name)

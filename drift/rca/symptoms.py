@@ -4,6 +4,7 @@ A strength is about the share of the window's exchanges that the cause accounts 
 the Kolmogorov-Smirnov distance of a number (lengths, seconds), which is the least share that must have changed.
 """
 
+import math
 from collections.abc import Iterable
 
 from drift.policy import CAUSE
@@ -68,8 +69,7 @@ def truncation(reading: Reading, facts: Facts) -> Suspect | None:
 def degenerate_output(reading: Reading, facts: Facts) -> Suspect | None:
     """Answers repeat themselves, or say nothing at all."""
     found = reading.location("repetition")
-    rise = found[1] - found[0] if found else 0.0
-    loops = reading.effect("repetition") if rise >= CAUSE.least_repeated else 0.0
+    loops = _looping(reading)
     before, after, cites = _empty(reading)
     if max(loops, after - before) < CAUSE.least:
         return None
@@ -78,10 +78,29 @@ def degenerate_output(reading: Reading, facts: Facts) -> Suspect | None:
             f"Answers repeat themselves: on average {percentage(found[1])} of their phrases were said before in the "
             f"same answer, where {percentage(found[0])} were."
         )
-        # The rise over the repetition of a loop is about the share of answers that are caught in one.
-        return suspect(Cause.DEGENERATE_OUTPUT, max(loops, rise / CAUSE.loop), text, ["feature:repetition"], facts)
+        return suspect(Cause.DEGENERATE_OUTPUT, loops, text, ["feature:repetition"], facts)
     text = f"{percentage(after)} of the answers are empty, where {percentage(before)} were."
     return suspect(Cause.DEGENERATE_OUTPUT, after - before, text, cites, facts)
+
+
+def _looping(reading: Reading) -> float:
+    """About the share of answers caught in loops: the rise of the mean repetition over the repetition of a loop.
+
+    Means are compared, since a few loops among many answers move no quantile; answers too short to repeat themselves
+    have no repetition.
+    """
+    column, found = reading.measured("repetition"), reading.location("repetition")
+    spread = reading.location("repetition", "std")
+    if column is None or found is None or spread is None or found[1] - found[0] < CAUSE.least_repeated:
+        return 0.0
+    counts = (
+        column.reference_rows * (1.0 - column.reference_missing),
+        column.current_rows * (1.0 - column.current_missing),
+    )
+    error = math.sqrt(sum(std * std / max(count, 1.0) for std, count in zip(spread, counts, strict=True)))
+    if found[1] - found[0] < CAUSE.repeated_sigmas * error:
+        return 0.0
+    return min(1.0, (found[1] - found[0]) / CAUSE.loop) * (1.0 - column.current_missing)
 
 
 def _empty(reading: Reading) -> tuple[float, float, list[str]]:
@@ -113,7 +132,9 @@ def format_break(reading: Reading, facts: Facts) -> Suspect | None:
             found[name] = abs(after - before), change
     for name, what in LAYOUT.items():
         means = reading.location(name)
-        if means and reading.effect(name) >= CAUSE.least_length:
+        # Code around JSON stops the programs that read it, in however few answers.
+        wraps = name == "code_share" and reading.shares("json", "true")[0] >= CAUSE.contract
+        if means and reading.effect(name) >= (CAUSE.least if wraps else CAUSE.least_length):
             change = f"{percentage(means[1])} of the answers' text is {what}, where {percentage(means[0])} was"
             found[name] = reading.effect(name), change
     if not found:
@@ -166,12 +187,16 @@ def slower(reading: Reading) -> dict[str, tuple[float, float]]:
     """
     found = {}
     lengths = reading.location("response_characters") or (1.0, 1.0)
-    longer = max(1.0, lengths[1] / lengths[0]) if lengths[0] > 0 else 1.0
+    longer = lengths[1] / lengths[0] if lengths[0] > 0 else 1.0
+    longer = longer if longer >= CAUSE.longer else 1.0
+    whole = reading.location("duration_seconds", "median")
     for name in ("first_chunk_seconds", "duration_seconds"):
         medians = reading.location(name, "median")
         if not medians or reading.effect(name) < CAUSE.least_slower or min(medians) <= 0:
             continue
-        least = CAUSE.slower * (longer if name == "duration_seconds" else 1.0)
+        # An answer that is not streamed comes in one chunk, at its end.
+        by_length = name == "duration_seconds" or (whole is not None and medians[1] >= CAUSE.nearly * whole[1])
+        least = CAUSE.slower * (longer if by_length else 1.0)
         if medians[1] >= least * medians[0] and medians[1] - medians[0] >= CAUSE.least_seconds:
             found[name] = medians
     return found

@@ -60,7 +60,7 @@ def weigh(reading: Reading, suspects: Sequence[Suspect]) -> tuple[Cause, tuple[S
 
 def _apart(reading: Reading, users: list[Suspect], model: list[Suspect]) -> tuple[list[Suspect], list[Suspect]]:
     """Users and model, less the one that the other accounts for."""
-    inferred = all(one.statement.evidence[0].startswith(("verdict", "detector:")) for one in model)
+    inferred = all(one.cause is Cause.MODEL_CHANGE and one.strength <= CAUSE.inferred for one in model)
     if not _moved(users):
         # A difference of all prompts, without a topic that moved, is too little to stand beside what was found.
         return (users, []) if inferred else ([], model)
@@ -188,8 +188,9 @@ def _form(reading: Reading, found: list[Suspect]) -> list[Suspect]:
     """
     known = {one.cause: one for one in found}
     layout, length, model = (known.get(one) for one in (Cause.FORMAT_BREAK, Cause.VERBOSITY, Cause.MODEL_CHANGE))
-    if layout and (not length or layout.strength >= CAUSE.dominant * length.strength):
-        return [layout] if not model or layout.strength >= CAUSE.plain else [model]
-    if length and (not model or reading.ratio("behaviour") >= CAUSE.dominant * reading.ratio("mmd", "residual_mmd")):
+    form = reading.ratio("behaviour") >= CAUSE.dominant * reading.ratio("mmd", "residual_mmd")
+    if layout and (form or not model) and (not length or layout.strength >= CAUSE.alike * length.strength):
+        return [layout]
+    if length and (form or not model):
         return [length]
     return [model] if model else found[:1]

@@ -91,7 +91,7 @@ def _read(settings: Settings, monitor: str | None) -> AgenticView | NothingYet:
         if row is None:
             view = drift_view(history, log, {}, monitor)
             return NothingYet(status=view.status, message=view.message, monitor=monitor)
-        status, message = status_of(row, history.latest(row.name))
+        status, message = status_of(history, row)
         evidence = current_evidence(history, row)
         if evidence is None:
             return NothingYet(status=status, message=message, monitor=row.name)

@@ -14,7 +14,7 @@ from drift.rca.records import Answer, Question, RootCause, Step
 from proxy.language_model import LanguageModel, ModelFailed
 from proxy.metrics import Metrics
 from proxy.rca.brief import brief_of
-from proxy.rca.records import Run
+from proxy.rca.records import BY_RULES, Run
 from proxy.stores.history import History
 from proxy.stores.root_causes import RootCauses
 from proxy.stores.runs import Runs
@@ -53,9 +53,10 @@ class Investigations:
         """The stored run on this evidence, or a new one; always a new one where `fresh`.
 
         Without `model` it is the one that is asked where none is named; `seconds` is what all its answers may take
-        together. Whoever asks for the same while it runs gets the same run, and one who leaves ends it for nobody.
+        together. Whoever asks for the same while it runs gets the same run, and one who leaves ends it for nobody; who
+        joins it and has waited `seconds` gets the rules' run.
         """
-        name, failure = await self._model(model) if use_model else ("", "")
+        name, failure = await self._model(model) if use_model else (BY_RULES, "")
         if not fresh and (found := await asyncio.to_thread(self._stored.find, evidence.id, name)):
             return found
         key = evidence.id, name, fresh
@@ -65,11 +66,15 @@ class Investigations:
             work = self._stored_or_run(evidence, name, failure, use_model=use_model, seconds=seconds, fresh=fresh)
             task = self._running[key] = asyncio.create_task(work)
             task.add_done_callback(lambda done: self._ended(key, done))
+        elif use_model and seconds is not None:
+            done, _ = await asyncio.wait({task}, timeout=seconds)
+            if not done:
+                return await self.report(evidence, use_model=False, fresh=fresh)
         return await asyncio.shield(task)
 
     async def find(self, evidence_id: str, *, use_model: bool = True, model: str | None = None) -> Run | None:
         """The stored run on that evidence with that model."""
-        name = (await self._model(model))[0] if use_model else ""
+        name = (await self._model(model))[0] if use_model else BY_RULES
         return await asyncio.to_thread(self._stored.find, evidence_id, name)
 
     async def close(self) -> None:
@@ -107,7 +112,7 @@ class Investigations:
         # The one before may have ended between the look into the store and this task.
         if not fresh and (found := await asyncio.to_thread(self._stored.find, evidence.id, name)):
             return found
-        return await self._run(evidence, ask_model=use_model, model=name or "", failure=failure, seconds=seconds)
+        return await self._run(evidence, ask_model=use_model, model=name or BY_RULES, failure=failure, seconds=seconds)
 
     async def _run(
         self, evidence: Evidence, *, ask_model: bool, model: str, failure: str, seconds: float | None
@@ -121,6 +126,7 @@ class Investigations:
             )
             steps = investigate(brief, clock=time.perf_counter, ask_model=ask_model)
             answer: Answer | None = None
+            answered = True
             left = seconds or self._language_model.timeout_seconds
             # Each in a thread: what takes the processor must not hold up the loop that forwards traffic.
             while not isinstance(found := await asyncio.to_thread(_next, steps, answer), RootCause):
@@ -133,7 +139,10 @@ class Investigations:
                     asked_at = time.monotonic()
                     answer = await self._ask(found, model, left)
                     left -= time.monotonic() - asked_at
-            run = Run(id=run_id, at=time.time(), model_asked=model, seconds=time.perf_counter() - began, report=found)
+                answered = answered and not (answer and answer.failure)
+            # Kept as a run by rules alone where the model failed, so that whoever asks next asks the model again.
+            asked = model if answered else BY_RULES
+            run = Run(id=run_id, at=time.time(), model_asked=asked, seconds=time.perf_counter() - began, report=found)
             await asyncio.to_thread(self._stored.add, run)
             report, result = found, found.diagnosis.source
             return run

@@ -13,8 +13,8 @@ _SYNTAX = re.compile(r"[\\`*_\[\]#|~!$^{}]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _OPENING = re.compile(r"^(\d{1,9})([.)])|^([-+=:])")
 """What begins a list, a heading's underline or a definition at the start of a line."""
-_REACHING_OUT = re.compile(r"(@)|(#)(?=\w)|(:)(?=//)|(www)(?=\.)", re.IGNORECASE)
-"""Addresses become links, and names notify people, in renderers that look for them in plain text."""
+_REACHING_OUT = re.compile(r"(@)|(#)(?=\w)|(:)(?=//)|(www)(?=\.)|(GH)(?=-\d)", re.IGNORECASE)
+"""Addresses and issues become links, and names notify people, in renderers that look for them in plain text."""
 
 
 def text(said: str) -> str:
@@ -76,7 +76,10 @@ def _statements(statements: Iterable[Statement], links: dict[str, str]) -> str:
 
 
 def _suspects(view: AgenticView, links: dict[str, str]) -> str:
-    others = [one for one in view.diagnosis.suspects if one.cause is not view.diagnosis.cause]
+    said = view.diagnosis.statements
+    others = [
+        one for one in view.diagnosis.suspects if one.cause is not view.diagnosis.cause and one.statement not in said
+    ]
     if not others:
         return ""
     rows = (

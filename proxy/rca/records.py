@@ -4,6 +4,9 @@ import msgspec
 
 from drift.rca.records import RootCause
 
+BY_RULES = ""
+"""In place of a model's name."""
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A report with its trace, and how it was made."""
@@ -12,7 +15,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     """Unix seconds when it was finished."""
     model_asked: str
-    """ "": none, by rules alone."""
+    """BY_RULES: none, or one that gave no answer."""
     seconds: float
     report: RootCause
 

@@ -96,7 +96,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     source: str
     model_asked: str | None
-    """None: by rules alone."""
+    """None: by rules alone, also where the model gave no answer."""
 
 
 def rca_view(run: Run, *, status: Status, message: str) -> RcaView:

@@ -148,7 +148,7 @@ def drift_history(
         return HistoryView(history=[], annotations=[], monitor=monitor, status=view.status, message=view.message)
     points, following = history_points(context.history, row.name, limit=limit, start=first, end=last, cursor=cursor)
     marks = context.history.annotations(row.name, first or 0.0, last or time.time())
-    status, message = status_of(row, context.history.latest(row.name))
+    status, message = status_of(context.history, row)
     return HistoryView(
         history=points,
         annotations=[{"timestamp": iso(mark["at"]), "kind": mark["kind"], "text": mark["text"]} for mark in marks],
@@ -194,7 +194,7 @@ def samples(
         rank = {pair.exchange_id: i for i, pair in enumerate(pairs)}
         carried = [s for s in history.samples(name, limit=1000, since=first) if s.exchange_id in rank]
         new, following = sorted(carried, key=lambda s: rank[s.exchange_id])[:limit], None
-    status, message = status_of(row, history.latest(name))
+    status, message = status_of(history, row)
     return SamplesView(
         status=status,
         message=message,

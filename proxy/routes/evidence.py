@@ -23,7 +23,7 @@ def _evidence(context: Context, monitor: str | None) -> EvidenceView:
     if row is None:
         view = drift_view(context.history, context.log, {}, monitor, context.hint)
         return EvidenceView(status=view.status, message=view.message, monitor=monitor)
-    status, message = status_of(row, context.history.latest(row.name))
+    status, message = status_of(context.history, row)
     found = current_evidence(context.history, row)
     if found is None:
         return EvidenceView(status=status, message=message, monitor=row.name, baseline_id=row.baseline_id)

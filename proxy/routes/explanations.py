@@ -18,7 +18,7 @@ from proxy.leaving import unless_left
 from proxy.moments import iso
 from proxy.routes import reports
 from proxy.routes.drift_rows import row_of
-from proxy.routes.problems import Problem
+from proxy.routes.problems import Problem, check_model_name
 from proxy.tabular import wording
 from proxy.tabular.records import Run
 
@@ -60,6 +60,7 @@ async def explain_drift(request: Request[Any, Any, Any], context: Context, data:
     """Why one column has drifted, from its row's figures alone: by the model, or by the rules where it is no help."""
     if (data.drift_rows is None) == (data.report_id is None):
         raise Problem(400, "drift_rows and report_id: send one of the two")
+    check_model_name(data.model)
     rows, schema = await _rows(context, data)
     source = data.incoming_source_description or ""
     feature = data.feature if data.feature is not None else _strongest(rows)

@@ -10,6 +10,8 @@ from litestar.types import Empty
 from litestar.utils.scope.state import ScopeState
 from sqlalchemy.exc import SQLAlchemyError
 
+from proxy.wire_values import MAX_LABEL_CHARS, label
+
 log = structlog.get_logger()
 
 
@@ -18,6 +20,14 @@ class Problem(HTTPException):
 
     def __init__(self, status: int, detail: str):
         super().__init__(detail=detail, status_code=status)
+
+
+def check_model_name(name: str | None) -> None:
+    """Raises Problem for one that reports could not show as it is."""
+    if name is not None and name != label(name):
+        raise Problem(
+            400, f"model = {label(name)!r}: expected one line of at most {MAX_LABEL_CHARS} printable characters"
+        )
 
 
 def _respond(status: int, detail: str, **more: Any) -> Response[dict[str, Any]]:

@@ -128,4 +128,4 @@ def _status(context: Context, monitor: str) -> tuple[Status, str]:
     row, _ = choose(context.history, monitor)
     if row is None:
         return "not_initialized", f"{monitor} is no longer watched."
-    return status_of(row, context.history.latest(row.name))
+    return status_of(context.history, row)

@@ -16,7 +16,7 @@ from proxy.moments import iso, seconds
 from proxy.rca.records import Run
 from proxy.rca.views import NothingYet
 from proxy.routes.drift import LOOK_SECONDS, ask_worker
-from proxy.routes.problems import Problem
+from proxy.routes.problems import Problem, check_model_name
 from proxy.stores.history import MonitorRow
 from proxy.views import Status, choose, drift_view, status_of
 
@@ -35,7 +35,7 @@ class RcaRequest(
     start: datetime | None = None
     """With `to`: explain the look with the highest ratio in that time; the last look when both are absent."""
     end: datetime | None = None
-    model: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    model: Annotated[str, Meta(min_length=1)] | None = None
     timeout: Annotated[float, Meta(gt=0, le=MAX_MODEL_SECONDS)] | None = None
     """Seconds that the model may take; then the rules' words stand."""
     use_model: bool = True
@@ -59,6 +59,7 @@ async def analysed(context: Context, asked: RcaRequest) -> tuple[Run, Standing] 
         raise Problem(400, f"from = {asked.start}: must not be after to = {asked.end}")
     if asked.model and not asked.use_model:
         raise Problem(400, f"model = {asked.model!r}: must be absent where use_model is false")
+    check_model_name(asked.model)
     now = await asyncio.to_thread(_standing, context, asked.monitor)
     if isinstance(now, NothingYet):
         return now
@@ -88,7 +89,7 @@ def _standing(context: Context, monitor: str | None) -> Standing | NothingYet:
     if row is None:
         view = drift_view(context.history, context.log, context.tap.totals, monitor, context.hint)
         return NothingYet(status=view.status, message=view.message, monitor=monitor)
-    status, message = status_of(row, context.history.latest(row.name))
+    status, message = status_of(context.history, row)
     return Standing(row=row, evidence=current_evidence(context.history, row), status=status, message=message)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import groupby, takewhile
 
 import msgspec
 import sqlalchemy as sa
@@ -14,13 +14,15 @@ KEEP = 1_000
 """Exchanges of each monitor: five of the largest windows."""
 
 SCORED = "scored"
+SET = ""
+"""Stands among the results where a baseline was set."""
 
 Runs = list[tuple[str, int]]
 """(result, how many in a row), the oldest first."""
 
 
 class Endings:
-    """The results of a monitor's last exchanges."""
+    """The results of a monitor's last exchanges, and where a baseline was set among them."""
 
     def __init__(self, runs: Runs | None = None):
         self._last = deque((result for result, count in runs or [] for _ in range(count)), maxlen=KEEP)
@@ -28,14 +30,23 @@ class Endings:
     def add(self, result: str) -> None:
         self._last.append(str(result))
 
+    def set_baseline(self) -> None:
+        """What follows is compared with another baseline."""
+        self._last.append(SET)
+
     def back_to(self, scored: int) -> dict[str, int]:
         """{result: exchanges} from so many scored ones ago on, or as far back as they are kept."""
         found: Counter[str] = Counter()
         for result in reversed(self._last):
             if found[SCORED] == scored:
                 break
-            found[result] += 1
-        return dict(found)
+            found[result] += result != SET
+        return dict(+found)
+
+    def unscored(self) -> dict[str, int]:
+        """{result: exchanges} since the last scored one or since the baseline was set, whichever came last."""
+        since = takewhile(lambda result: result not in (SCORED, SET), reversed(self._last))
+        return dict(Counter(since))
 
     @property
     def runs(self) -> Runs:

@@ -16,6 +16,8 @@ from proxy.stores.database import open_sqlite, reading
 
 FILE = "drift_history.db"
 
+KEEP_EVENTS = 1_000
+
 decode = msgspec.json.decode
 
 
@@ -264,10 +266,12 @@ class History:
         return command_id
 
     def tell(self, kind: str, body: Any) -> None:
-        """Write an event of the web process's own; the worker forgets the oldest."""
+        """Write an event of the web process's own, and forget the oldest: there may be no worker that does."""
         text = msgspec.json.encode(body).decode()
         with self.engine.begin() as db:
-            db.execute(sa.insert(t.events).values(at=time.time(), kind=kind, body=text))
+            told = db.execute(sa.insert(t.events).values(at=time.time(), kind=kind, body=text)).inserted_primary_key
+            assert told
+            db.execute(sa.delete(t.events).where(t.events.c.id <= told[0] - KEEP_EVENTS))
 
     def answer(self, command_id: str) -> dict[str, Any] | None:
         """The worker's answer to a command, None while there is none."""

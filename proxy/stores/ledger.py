@@ -12,9 +12,8 @@ from proxy.config import History as HistorySettings
 from proxy.stores import endings
 from proxy.stores import tables as t
 from proxy.stores.database import reading, upsert
-from proxy.stores.history import BaselineRow, History, MonitorRow, Pair, SampleRow, WorkerState
+from proxy.stores.history import KEEP_EVENTS, BaselineRow, History, MonitorRow, Pair, SampleRow, WorkerState
 
-KEEP_EVENTS = 1_000
 KEEP_ANNOTATIONS = 10_000
 KEEP_EVIDENCE = 100
 """Of each monitor, some 30 kB each: the last looks at it."""

@@ -2,10 +2,14 @@
 
 import msgspec
 import sqlalchemy as sa
+import structlog
 
+from proxy.completions import UNREADABLE
 from proxy.rca.records import Run, RunRow
 from proxy.stores import tables as t
 from proxy.stores.database import reading
+
+log = structlog.get_logger()
 
 KEEP = 100
 """Of each monitor, as many as it has evidence."""
@@ -17,6 +21,8 @@ class RootCauses:
     def __init__(self, engine: sa.Engine, *, keep: int = KEEP):
         self._engine = engine
         self._keep = keep
+        self._unreadable: set[str] = set()
+        """Runs that were logged as such: once each."""
 
     def add(self, run: Run) -> None:
         """Store a run, and forget the monitor's oldest that are no longer kept."""
@@ -59,9 +65,18 @@ class RootCauses:
 
     def _newest(self, condition: sa.ColumnElement[bool], model_asked: str | None) -> Run | None:
         c = t.root_causes.c
-        query = sa.select(c.body).where(condition).order_by(c.number.desc()).limit(1)
+        query = sa.select(c.id, c.body).where(condition).order_by(c.number.desc()).limit(1)
         if model_asked is not None:
             query = query.where(c.model_asked == model_asked)
         with reading(self._engine) as db:
-            body = db.execute(query).scalar()
-        return msgspec.json.decode(body, type=Run) if body else None
+            row = db.execute(query).first()
+        if row is None:
+            return None
+        try:
+            return msgspec.json.decode(row.body, type=Run)
+        except UNREADABLE as error:
+            # Of another version, or garbled by the disk: a new one is made.
+            if row.id not in self._unreadable:
+                self._unreadable.add(row.id)
+                log.warning("a stored root cause analysis cannot be read", run_id=row.id, error=str(error))
+            return None

@@ -53,7 +53,7 @@ class Runs:
         latest = sa.select(g.dataset).order_by(g.at.desc(), g.dataset).limit(self._max_datasets)
         with self._engine.begin() as db:
             db.execute(sa.insert(t.tabular_runs).values(row))
-            kept = self._kept(db.execute(sizes.limit(self._keep)).tuples())
+            kept = self._kept((number, size) for number, size in db.execute(sizes.limit(self._keep)))
             db.execute(sa.delete(t.tabular_runs).where(c.number < kept))
             if run.dataset:
                 gauges = msgspec.json.encode(gauges_of(run)).decode()

@@ -136,8 +136,8 @@ def obeys(request: Request) -> bytes:
     said = facts[cited].replace(" -> ", " to ")
     cause = Cause(form["cause"]["enum"][0])
     written = {
-        "summary": f"The first fact that was given is this one: {said}",
-        "diagnosis": f"The likely cause is {cause.label}, for this is the evidence: {said}",
+        "summary": f"This is what was found: {said}",
+        "diagnosis": f"The likely cause is {cause.label}: {said}",
         "cause": cause,
         "evidence": [cited],
     }

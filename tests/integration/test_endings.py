@@ -9,7 +9,8 @@ from drift.embedder import Embedder, find_weights
 from drift.evidence import Outcomes
 from drift.records import Outcome
 from proxy.config import Settings
-from proxy.stores.endings import KEEP, Endings
+from proxy.stores.endings import KEEP, SET, Endings
+from proxy.views import drift_view
 from tests.integration.test_scoring import Bench
 
 
@@ -73,6 +74,39 @@ def test_they_go_back_with_the_baseline_and_survive_a_restart(bench: Bench):
     assert outcomes(bench) == Outcomes(baseline={"scored": 6, "truncated": 1}, window={"scored": 2})
 
 
+def test_while_nothing_but_failures_came_they_are_what_there_is_to_tell(bench: Bench):
+    """Evidence of an empty window, and a message; answers that follow are looked at as after any baseline."""
+    passed(bench, 6, Outcome.CLIENT_CLOSED)
+    first = bench.ask("baseline")["baseline_id"]
+    bench.ask("score")
+    assert bench.history.evidence("m") is None, "nothing has passed"
+    for status in (503, 503, 429):
+        bench.add(outcome=Outcome.HTTP_ERROR, status=status)
+    bench.score()
+    bench.restart()
+    assert outcomes(bench) == Outcomes(
+        baseline={"scored": 6, "client_closed": 1}, window={"http_error 503": 2, "http_error 429": 1}
+    )
+    found = bench.history.evidence("m")
+    assert found
+    assert (found.window_samples, found.severity, found.newcomers, found.templates) == (0, None, None, ())
+    assert bench.ask("score") == {"monitor": "m", "p_value": None}
+    assert bench.history.evidence("m") == found, "nothing has passed since"
+    view = drift_view(bench.history, bench.log, {}, "m")
+    assert view.status == "waiting_for_telemetry"
+    assert view.message.startswith(
+        "3 exchanges failed since the baseline was set: 2 http error 503, 1 http error 429; no answer"
+    )
+    passed(bench, 2)
+    assert outcomes(bench) == Outcomes(baseline={"scored": 6, "client_closed": 1}, window={"scored": 2})
+    assert "failed" not in drift_view(bench.history, bench.log, {}, "m").message
+    bench.ask("activate", id=first)
+    bench.ask("score")
+    assert drift_view(bench.history, bench.log, {}, "m").message.startswith("The baseline is set;")
+    passed(bench, 0, Outcome.UPSTREAM_ERROR)
+    assert outcomes(bench) == Outcomes(baseline={"scored": 6, "client_closed": 1}, window={"upstream_error": 1})
+
+
 def test_failures_without_a_new_answer_are_something_new_to_look_at(bench: Bench):
     passed(bench, 6)
     bench.ask("baseline")
@@ -104,4 +138,8 @@ def test_only_the_last_ones_are_kept():
     assert endings.back_to(10) == {"scored": 10, "http_error 429": 9}
     assert endings.back_to(3 * KEEP) == {"scored": KEEP // 2, "http_error 429": KEEP // 2}
     assert Endings(endings.runs).runs == endings.runs
-    assert endings.back_to(0) == {}
+    assert endings.back_to(0) == endings.unscored() == {}
+    for result in ("truncated", SET, "http_error 429", "empty", "empty"):
+        endings.add(result)
+    assert endings.unscored() == {"http_error 429": 1, "empty": 2}
+    assert endings.back_to(1) == {"scored": 1, "truncated": 1, "http_error 429": 1, "empty": 2}

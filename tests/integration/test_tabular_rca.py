@@ -235,6 +235,7 @@ def _give_up(client: httpx.Client) -> None:
         ({"drift_rows": [ROW], "feature": "size"}, 400, "feature = 'size': no column size in the report; it has age"),
         ({"drift_rows": [ROW], "fetaure": "age"}, 400, "fetaure"),
         ({"drift_rows": [ROW], "timeout_seconds": 0}, 400, "timeout_seconds"),
+        ({"drift_rows": [ROW], "model": "a\nb"}, 400, "one line of at most 200 printable characters"),
         ({"drift_rows": [ROW], "incoming_source_description": "x" * 2_001}, 400, "incoming_source_description"),
         ({"report_id": "nothing"}, 404, "there is no such report"),
     ],

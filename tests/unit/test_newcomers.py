@@ -6,6 +6,8 @@ import pytest
 from drift.evidence import Newcomers
 from drift.newcomers import newcomers
 from drift.records import CONVERSATION
+from proxy.population import sample_of
+from tests.unit.captured import asked
 from tests.unit.samples import samples_of, sphere
 
 RNG = np.random.default_rng(1)
@@ -73,3 +75,17 @@ def test_those_without_a_session_are_left_out():
 @pytest.mark.parametrize(("before", "now"), [(30, 100), (400, 9), (0, 0)])
 def test_few_samples_say_nothing(before, now):
     assert newcomers(asked_by(["u1"] * before), asked_by(["u2"] * now)) is None
+
+
+def test_a_name_is_digested_and_that_nobody_gave_it_stays_to_be_read():
+    talk = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "a"}]
+    derived, named = (sampled({"messages": talk} | more) for more in ({}, {"user": "ada"}))
+    assert derived.startswith(CONVERSATION)
+    assert not named.startswith(CONVERSATION)
+    assert "ada" not in named
+
+
+def sampled(request):
+    """The session of the sample that an exchange becomes."""
+    (vector,) = sphere(RNG, 1)
+    return sample_of(asked(request), response=vector, prompt=vector, digests={}, details={}).session
