@@ -79,6 +79,10 @@ _READERS: dict[str, Callable[[dict[str, Any], Request], None]] = {
 }
 
 
+_OURS = ("model", "response_model", "system", "digest", "weights", "ollama_")
+"""Settings that an option of a client's must not pass for."""
+
+
 def _named_session(body: dict[str, Any]) -> str | None:
     metadata = as_object(body.get("metadata"))
     for value in (body.get("user"), metadata.get("session_id"), metadata.get("session")):
@@ -90,7 +94,7 @@ def _named_session(body: dict[str, Any]) -> str | None:
 def _sampling(body: dict[str, Any]) -> dict[str, Any]:
     settings = {name: body.get(name) for name in _SETTINGS}
     options = as_object(body.get("options"))
-    named = (name for name in options if _OPTION.fullmatch(name))
+    named = (name for name in options if _OPTION.fullmatch(name) and not name.startswith(_OURS))
     settings |= {name: options[name] for name in islice(named, _MAX_OPTIONS)}
     settings["response_format"] = _response_format(body)
     settings["tools"] = len(as_objects(body.get("tools"))) or None

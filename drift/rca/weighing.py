@@ -188,7 +188,9 @@ def _form(reading: Reading, found: list[Suspect]) -> list[Suspect]:
     """
     known = {one.cause: one for one in found}
     layout, length, model = (known.get(one) for one in (Cause.FORMAT_BREAK, Cause.VERBOSITY, Cause.MODEL_CHANGE))
-    form = reading.ratio("behaviour") >= CAUSE.dominant * reading.ratio("mmd", "residual_mmd")
+    behaviour = reading.ratio("behaviour")
+    # A small baseline's only detector is of the vectors.
+    form = behaviour >= CAUSE.dominant * reading.ratio("mmd", "residual_mmd") if behaviour else True
     if layout and (form or not model) and (not length or layout.strength >= CAUSE.alike * length.strength):
         return [layout]
     if length and (form or not model):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from drift.evidence import Alteration, Evidence, Newcomers, Outcomes, Template, Verdict
@@ -224,3 +225,11 @@ def test_a_setting_that_few_requests_have_is_not_behind_what_most_answers_do():
 def test_users_and_provider_at_once_are_not_told_as_users_and_model():
     found = report(evidence(verdict=Verdict.PROMPTS_CHANGED, topics={"a b": (0.0, 0.5)}, outcomes=FAILING)).diagnosis
     assert (found.cause, found.changed) == (Cause.MIXED, "several")
+
+
+def test_a_small_baseline_has_no_detector_of_behaviour_and_its_features_speak_for_themselves():
+    """Provisional: the vectors hardly notice that every answer is a tenth as long."""
+    short = behaviours(40, seed=2, share=1.0, response_characters=100)
+    found = evidence(short, baseline=behaviours(40, seed=1), severity=Severity.LOW, ratio=0.6)
+    mmd = found.detectors[:1]
+    assert cause(msgspec.structs.replace(found, detectors=mmd)) is Cause.VERBOSITY
