@@ -82,7 +82,10 @@ def _moved(reading: Reading, facts: Sequence[Fact]) -> tuple[Statement, ...]:
 def _matters(reading: Reading, fact: Fact) -> bool:
     if fact.kind == "sessions":
         return fact.figures["window_share"] - fact.figures["expected_share"] >= CAUSE.least_newcomers
-    if fact.kind in ("feature", "topic") and not reading.moved and not fact.id.endswith(_TIMES):
+    if fact.kind == "feature" and fact.id.endswith(_TIMES):
+        # Times come and go with load: those are told that are trouble.
+        return fact.id.partition(":")[2] in slower(reading)
+    if fact.kind in ("feature", "topic") and not reading.moved:
         # Twenty tests and more at each look: below the line some of them find something.
         return False
     column = reading.feature(fact.id.partition(":")[2]) if fact.kind == "feature" else None

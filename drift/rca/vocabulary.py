@@ -57,7 +57,9 @@ def strange(text: str, shown: Iterable[str], *, label: str, severity: str, up: b
     """
     told = [words(_QUOTED.sub(" ", line)) for line in shown]
     lines = {word for line in told for word in line}
-    allowed = (_PLAIN | _EXAMPLES | set(words(label)) | {severity.lower()}) - _SPECIFIC
+    # What a cause's name has in brackets are examples of it: "format break (JSON, code, markdown)".
+    named = words(label.partition(" (")[0])
+    allowed = (_PLAIN | _EXAMPLES) - _SPECIFIC | {severity.lower(), *named, *(f"{word}s" for word in named)}
     for way, free in ((UP, up), (DOWN, down)):
         allowed = allowed | way if free else allowed - way
     allowed = (allowed | lines) - (_SEVERITIES - {severity.lower()})

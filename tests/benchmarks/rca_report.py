@@ -128,7 +128,7 @@ def print_model(runs: Sequence[Judged], asked: Sequence[Judged], questions: Sequ
     print(f"| seconds of a question, median and longest | {statistics.median(questions or [0]):.1f}, ", end="")
     print(f"{max(questions, default=0):.1f} |\n\nwhy, of those asked:")
     whys = Counter(
-        _of_model(step.why)
+        "taken" if step.source == "model" else _of_model(step.why)
         for one in asked
         for step in one.report.steps
         if step.agent == "diagnosis" and one.said is not Cause.NONE
@@ -155,9 +155,9 @@ def _citations(report: RootCause) -> list[tuple[str, ...]]:
 
 
 def _of_model(why: str) -> str:
-    """What a step's reason says of the model's words."""
-    places = [why.find(mark) for mark in ("The rules' words stand", "The words of")]
-    return why[max(places) :][:160] if max(places) >= 0 else "nothing is said of them"
+    """What a step's reason says of words that were not taken."""
+    place = why.find("The rules' words stand")
+    return why[place:][:160] if place >= 0 else "nothing is said of them"
 
 
 def _cells(some: Sequence[Judged]) -> str:

@@ -181,6 +181,7 @@ def test_what_is_fast_may_double_and_is_no_trouble():
     found = report(evidence(after, baseline=before, severity=Severity.LOW, ratio=0.3, verdict=None))
     assert found.diagnosis.cause is Cause.NONE
     assert found.triage.severity is Severity.LOW
+    assert found.triage.moved == ()
 
 
 def test_short_answers_have_few_tokens_a_second_and_are_no_trouble():
