@@ -46,7 +46,7 @@ def markdown(view: AgenticView) -> str:
         _statements(diagnosis.statements, links),
         _suspects(view, links),
         "## What to do",
-        *_actions(view.recommendations.actions, links),
+        *_actions(view.recommendations, links),
         "## Evidence",
         "\n".join(_fact(fact, links[fact.id]) for fact in view.evidence),
         "## How this was found",

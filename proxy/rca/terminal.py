@@ -35,7 +35,7 @@ def show(view: AgenticView, console: Console) -> None:
     for statement in diagnosis.statements:
         _item(console, statement.text, statement.evidence)
     _title(console, "What to do")
-    for action in view.recommendations.actions:
+    for action in view.recommendations:
         _item(console, action.text, action.evidence, URGENCIES[action.urgency], URGENCY_STYLES[action.urgency])
     _title(console, "Evidence")
     for fact in view.evidence:

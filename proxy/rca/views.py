@@ -7,9 +7,9 @@ import msgspec
 from drift.rca.records import (
     Action,
     Cause,
+    Changed,
     Diagnosis,
     Fact,
-    Recommendation,
     RootCause,
     Source,
     Statement,
@@ -50,8 +50,7 @@ class RcaView(msgspec.Struct, frozen=True, kw_only=True):
     possible_cause: str
     cause: Cause
     cause_label: str
-    changed: str
-    """users, model, both, operation, nothing or unknown."""
+    changed: Changed
     statements: tuple[Statement, ...]
     """What moved, and what speaks for the cause."""
     actions: tuple[Action, ...]
@@ -78,7 +77,8 @@ class AgenticView(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity | None
     triage: Triage
     diagnosis: Diagnosis
-    recommendations: Recommendation
+    recommendations: tuple[Action, ...]
+    """The most urgent first."""
     agent_collaboration_log: tuple[Step, ...]
     evidence: tuple[Fact, ...]
     source: Source
@@ -144,7 +144,7 @@ def agentic_view(
         severity=report.triage.severity,
         triage=report.triage,
         diagnosis=report.diagnosis,
-        recommendations=report.recommendation,
+        recommendations=report.recommendation.actions,
         agent_collaboration_log=report.steps,
         evidence=report.facts,
         source=report.diagnosis.source,
