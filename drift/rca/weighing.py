@@ -51,7 +51,9 @@ def weigh(reading: Reading, suspects: Sequence[Suspect]) -> tuple[Cause, tuple[S
         least = max(CAUSE.least_beside, CAUSE.across * found[0].strength)
         found = [one for one in found if one.strength >= least] or found[:1]
     if operation and operation.strength >= CAUSE.least_beside:
-        explained = any(OPERATION in EXPLAINS[one.cause] for one in found)
+        # Longer answers come later; that requests fail is explained by nothing else.
+        late = operation.statement.evidence[0] != "outcomes"
+        explained = late and any(OPERATION in EXPLAINS[one.cause] for one in found)
         found = found if explained else [*found, operation]
     if not found:
         return Cause.UNKNOWN, ()

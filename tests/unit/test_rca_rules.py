@@ -234,3 +234,8 @@ def test_a_small_baseline_has_no_detector_of_behaviour_and_its_features_speak_fo
     found = evidence(short, baseline=behaviours(40, seed=1), severity=Severity.LOW, ratio=0.6)
     mmd = found.detectors[:1]
     assert cause(msgspec.structs.replace(found, detectors=mmd)) is Cause.VERBOSITY
+
+
+def test_longer_answers_do_not_explain_that_requests_fail():
+    window = behaviours(200, seed=2, share=0.8, **SYMPTOMS[Cause.VERBOSITY])
+    assert cause(evidence(window, outcomes=FAILING)) is Cause.MIXED
