@@ -120,8 +120,8 @@ def topic_shift(reading: Reading, facts: Facts) -> Suspect | None:
     cites = [*(fact.id for fact in facts.values() if fact.kind == "topic"), "verdict"]
     if max(rise, fall) >= CAUSE.least_topics:
         words = listed([named(one) for one in (grown or shrunk)[:3]])
-        change = f"ask {'more' if grown else 'less'} about {words}"
-        text = f"Users {change}: the topics that moved gained {percentage(max(rise, fall))} of the prompts."
+        said, moved = ("more", f"gained {percentage(rise)}") if grown else ("less", f"lost {percentage(fall)}")
+        text = f"Users ask {said} about {words}: the topics that moved {moved} of the prompts."
         return suspect(Cause.TOPIC_SHIFT, max(rise, fall), text, cites, facts)
     test = reading.test("prompts")
     if test and test.rejected:
