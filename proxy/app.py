@@ -5,7 +5,6 @@ import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
@@ -21,6 +20,7 @@ from proxy.children import Child
 from proxy.collector import HistoryCollector
 from proxy.config import Settings
 from proxy.context import Context
+from proxy.control_plane import ROUTES
 from proxy.language_model import LanguageModel
 from proxy.metrics import Metrics
 from proxy.ollama_models import Details
@@ -28,19 +28,9 @@ from proxy.probe import Probe
 from proxy.rca.investigations import Investigations
 from proxy.recorder import Recorder
 from proxy.relay import Relay
-from proxy.routes import (
-    drift,
-    evidence,
-    explanations,
-    operations,
-    playground,
-    problems,
-    rca,
-    references,
-    reports,
-    table_problems,
-    tabular,
-)
+from proxy.routes import problems, table_problems
+from proxy.routes.authorisation import guard
+from proxy.routes.console import console
 from proxy.stores.history import open_history
 from proxy.stores.log import open_log
 from proxy.stores.root_causes import RootCauses
@@ -56,6 +46,9 @@ NATIVE = "chat|generate|embed|embeddings|tags|show|ps|version|pull|push|create|c
 """Ollama's own API, under /api."""
 
 DATA_PLANE = re.compile(rf"/+(v1|api/+({NATIVE}))(/|\Z)")
+
+NAMED = re.compile(rb"/monitors/[^/]+/mute\Z")
+"""Paths that hold a monitor's name."""
 
 CONTROL_BODY_BYTES = 4 * 2**20
 """A control-plane body is decoded on the loop that forwards traffic, so it has to be small."""
@@ -130,7 +123,8 @@ def build(
             history.close()
 
     control_plane = Litestar(
-        route_handlers=_control_plane(),
+        route_handlers=[*ROUTES, *console()],
+        before_request=guard(settings),
         dependencies={
             "context": Provide(lambda: context, sync_to_thread=False),
             "registry": Provide(lambda: registry, sync_to_thread=False),
@@ -140,7 +134,8 @@ def build(
         cors_config=CORSConfig(allow_origins=list(settings.server.cors_origins))
         if settings.server.cors_origins
         else None,
-        openapi_config=schema.openapi(version("driftium")),
+        openapi_config=schema.openapi(),
+        plugins=[schema.Answers()],
         request_max_body_size=CONTROL_BODY_BYTES,
         logging_config=None,
     )
@@ -153,44 +148,13 @@ def _before(control_plane: Litestar, relay: Relay) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP and DATA_PLANE.match(scope["path"]):
             await relay(scope, receive, send)
-        else:
-            await control_plane(scope, receive, send)
+            return
+        if scope["type"] == ScopeType.HTTP and NAMED.match(scope["raw_path"]):
+            # Decoded, a slash in the name could not be told from one of the path; the route decodes it.
+            scope["path"] = scope["raw_path"].decode("latin-1")
+        await control_plane(scope, receive, send)
 
     return app
-
-
-def _control_plane() -> list[Any]:
-    return [
-        operations.health,
-        operations.live,
-        operations.ready,
-        operations.metrics,
-        operations.monitors,
-        operations.events,
-        drift.drift,
-        drift.drift_history,
-        evidence.evidence,
-        rca.rca,
-        rca.rca_with,
-        rca.agentic,
-        rca.agentic_with,
-        rca.rca_runs,
-        rca.rca_run,
-        drift.samples,
-        drift.baselines,
-        drift.make_baseline,
-        drift.activate,
-        playground.generate,
-        tabular.simulated,
-        tabular.upload,
-        references.references,
-        references.reference,
-        references.put_reference,
-        references.delete_reference,
-        reports.reports,
-        reports.report,
-        explanations.explain_drift,
-    ]
 
 
 def _embed(settings: Settings, on_line: Callable[[dict[str, Any]], None] | None) -> tuple[Settings, Child | None]:

@@ -26,10 +26,15 @@ class Failed(Exception):
     """What to tell the person, in one line."""
 
 
-def call(method: str, url: str, path: str, body: Any = None, *, seconds: float = 30) -> dict[str, Any]:
-    """A JSON answer of a running Driftium. Raises Failed."""
+def call(
+    settings: Settings, method: str, url: str, path: str, body: Any = None, *, seconds: float = 30
+) -> dict[str, Any]:
+    """A JSON answer of a running Driftium, which gets the settings' token. Raises Failed."""
+    headers = bearer(settings)
     try:
-        answer = httpx.request(method, url.rstrip("/") + path, json=body, timeout=seconds, trust_env=False)
+        answer = httpx.request(
+            method, url.rstrip("/") + path, json=body, headers=headers, timeout=seconds, trust_env=False
+        )
         told = answer.json()
     except httpx.InvalidURL as error:
         raise Failed(f"{url!r} is no address: {error}; name one like http://127.0.0.1:8000 with --url.") from None
@@ -42,6 +47,12 @@ def call(method: str, url: str, path: str, body: Any = None, *, seconds: float =
     if answer.is_error:
         raise Failed(told.get("detail", f"{url} answered with status {answer.status_code}."))
     return dict(told)
+
+
+def bearer(settings: Settings) -> dict[str, str]:
+    """The header that lets into the control plane."""
+    token = settings.server.admin_token
+    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def show_drift(settings: Settings, url: str | None, monitor: str | None, *, as_json: bool, fail_on: str | None) -> int:
@@ -64,7 +75,7 @@ def show_drift(settings: Settings, url: str | None, monitor: str | None, *, as_j
 
 def _drift(settings: Settings, url: str | None, monitor: str | None) -> dict[str, Any]:
     if url:
-        return call("GET", url, "/drift" + (f"?monitor={quote(monitor)}" if monitor else ""))
+        return call(settings, "GET", url, "/drift" + (f"?monitor={quote(monitor)}" if monitor else ""))
     with stores(settings) as (history, log):
         return dict(msgspec.to_builtins(drift_view(history, log, log.totals(), monitor)))
 
@@ -122,7 +133,8 @@ def _number(value: float | None) -> str:
 def list_baselines(settings: Settings, url: str | None, monitor: str | None, *, as_json: bool) -> int:
     try:
         if url:
-            rows = call("GET", url, "/baseline" + (f"?monitor={quote(monitor)}" if monitor else ""))["baselines"]
+            query = f"?monitor={quote(monitor)}" if monitor else ""
+            rows = call(settings, "GET", url, "/baseline" + query)["baselines"]
         else:
             with stores(settings) as (history, _):
                 active = {row.baseline_id for row in history.monitors()}
@@ -159,7 +171,7 @@ def post_baseline(settings: Settings, url: str | None, path: str, body: dict[str
     here = url or f"http://{settings.server.host}:{settings.server.port}"
     given = {name: value for name, value in body.items() if value not in (None, "")} if body is not None else None
     try:
-        told = call("POST", here, path, given)
+        told = call(settings, "POST", here, path, given)
     except Failed as error:
         return fail(error)
     print(f"{told['message']} id {told['baseline_id']}")

@@ -13,16 +13,19 @@ import numpy as np
 
 from drift.errors import TooFewSamples
 from drift.samples import Sample
+from proxy.candidates import Choice, NotAmong, candidates
 from proxy.config import Settings
 from proxy.ollama_models import marks
+from proxy.placing import Placing
 from proxy.population import Population, details_of, digest_of
 from proxy.populations import Populations, Unusable
+from proxy.preview import too_few
 from proxy.scoring import Scorer
 from proxy.stores.endings import Runs
 from proxy.stores.history import BaselineRow, History, SampleRow
 from proxy.stores.ledger import Changes, Ledger
+from proxy.stores.log import Log
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors
-from proxy.views import counted
 
 
 class Refused(Exception):
@@ -41,6 +44,7 @@ class Commands:
         settings: Settings,
         history: History,
         ledger: Ledger,
+        exchange_log: Log,
         vectors: Vectors,
         populations: Populations,
         scorer: Scorer,
@@ -54,10 +58,13 @@ class Commands:
         self._populations = populations
         self._scorer = scorer
         self._encoder = encoder
+        self._placing = Placing(history, exchange_log, vectors, populations, self._ring)
         self._kinds: dict[str, Callable[[str, dict[str, Any]], None]] = {
             "score": self._score,
             "baseline": self._baseline,
             "activate": self._activate,
+            "deactivate": self._deactivate,
+            "place": self._place,
             "digests": self._digests,
         }
 
@@ -112,11 +119,13 @@ class Commands:
         if population is None:
             known = ", ".join(p.name for p in self._populations) or "none yet"
             raise Refused(409, f"monitor = {asked['monitor']!r}: no answer of it has been seen (known: {known}).")
-        rows = self._candidates(population, asked)
+        choice = Choice(last=asked["last"], since=asked["since"], exchange_ids=asked["exchange_ids"])
+        try:
+            rows = candidates(self._history, population.row, choice, kept=self._ring, most=self._max_baseline)
+        except NotAmong as error:
+            raise Refused(409, str(error)) from None
         if len(rows) < 2:
-            raise Refused(
-                409, f"{counted(len(rows))} of {population.name} to choose from; a baseline needs 2: send more."
-            )
+            raise Refused(409, too_few(population.name, len(rows)))
         samples = self._window_vectors(population, rows)
         row = BaselineRow(
             id=asked["id"],
@@ -149,28 +158,6 @@ class Commands:
             raise Refused(409, f"The vectors of these answers of {population.name} are gone: send new ones first.")
         return samples
 
-    def _candidates(self, population: Population, asked: dict[str, Any]) -> list[SampleRow]:
-        """The samples that a request for a baseline names, oldest first."""
-        name, ids = population.name, asked["exchange_ids"]
-        if ids is not None:
-            wanted = set(ids)
-            rows = [r for r in self._history.samples(name, limit=self._ring) if r.exchange_id in wanted]
-            missing = sorted(wanted - {r.exchange_id for r in rows})
-            if missing:
-                raise Refused(
-                    409,
-                    f"exchange_ids: {missing[0]!r} and {len(missing) - 1} others are not among the last "
-                    f"{self._ring} scored answers of {name}.",
-                )
-        elif asked["since"] is not None:
-            rows = [r for r in self._history.samples(name, limit=self._ring) if r.at >= asked["since"]]
-        elif asked["last"] is not None:
-            rows = self._history.samples(name, limit=min(asked["last"], self._max_baseline))
-        else:
-            first = population.row.received - population.row.observed if population.row.baseline_id else 0
-            rows = self._history.samples(name, limit=self._max_baseline, since=first)
-        return rows[: self._max_baseline][::-1]
-
     def _activate(self, command_id: str, asked: dict[str, Any]) -> None:
         row = self._history.baseline(asked["id"])
         population = self._populations.get(row.monitor) if row else None
@@ -187,6 +174,29 @@ class Commands:
         changes = _changes(population, row, command_id, message)
         changes.endings.append(_set(population))
         self._ledger.commit(changes)
+
+    def _deactivate(self, command_id: str, asked: dict[str, Any]) -> None:
+        row = self._history.baseline(asked["id"])
+        population = self._populations.get(row.monitor) if row else None
+        if row is None or population is None:
+            raise Refused(404, f"baseline_id = {asked['id']!r}: there is no such baseline.")
+        if population.row.baseline_id != row.id:
+            raise Refused(
+                409,
+                f"baseline_id = {row.id!r}: it is not the active one of {row.monitor}; GET /baseline says which is.",
+            )
+        population.row = msgspec.structs.replace(population.row, baseline_id=None, baseline_at=None, observed=0)
+        self._populations.unwatch(population)
+        message = f"{row.monitor} has no baseline now; the one of {row.size} answers stays listed."
+        changes = _changes(population, row, command_id, message)
+        changes.annotations = [(row.monitor, "baseline", "No baseline any more.")]
+        changes.events = [("baseline", {"monitor": row.monitor, "id": None, "size": 0})]
+        self._ledger.commit(changes)
+
+    def _place(self, command_id: str, asked: dict[str, Any]) -> None:
+        """Where an answer falls among the baseline's."""
+        place = self._placing.place(asked["exchange_id"], asked["neighbours"])
+        self._ledger.commit(Changes(answers={command_id: place}))
 
 
 def _set(population: Population) -> tuple[str, str, Runs]:

@@ -32,6 +32,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Server(Section, frozen=True):
     host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     port: Port = 8000
+    admin_token: str = ""
     cors_origins: tuple[str, ...] = ()
     max_request_bytes: Count = 100 * 2**20
     drain_seconds: Seconds = 30.0
@@ -127,6 +128,7 @@ class Privacy(Section, frozen=True):
 
 class Metrics(Section, frozen=True):
     max_series: Count = 50
+    require_token: bool = False
 
 
 class Settings(Section, frozen=True):
@@ -171,7 +173,7 @@ def load(path: Path | None = None, *, environ: Mapping[str, str], flags: Mapping
             continue
         if "__" in name:
             key = name.removeprefix(PREFIX).lower().replace("__", ".", 1)
-            _put(tree, key, _value(text))
+            _put(tree, key, text if _is_secret(key) else _value(text))
             origins[key] = name
         elif not _SERVICE_LINK.match(f"{name}={text}"):
             raise ConfigError(f"{name}: no such setting; a variable is named DRIFTIUM_SECTION__KEY, two underscores")
@@ -224,13 +226,21 @@ def _explain(error: msgspec.ValidationError, tree: dict[str, Any], origins: dict
         full = f"{key}.{name}" if key else name
         table = tree.get(key, {}) if key else tree
         origin = origins.get(full, source)
-        return f"{origin}: {full} = {table.get(name)!r}: no such setting; config.toml lists them all"
+        return f"{origin}: {full} = {_shown(full, table.get(name))}: no such setting; config.toml lists them all"
     value: Any = tree
     for part in key.partition("[")[0].split("."):
         value = value.get(part) if isinstance(value, dict) else value
-    return (
-        f"{origins.get(key.partition('[')[0], source)}: {key} = {value!r}: {rule[0].lower()}{rule[1:].replace('`', '')}"
-    )
+    origin = origins.get(key.partition("[")[0], source)
+    return f"{origin}: {key} = {_shown(key, value)}: {rule[0].lower()}{rule[1:].replace('`', '')}"
+
+
+def _is_secret(key: str) -> bool:
+    return key.startswith("server.admin")
+
+
+def _shown(key: str, value: Any) -> str:
+    """The value as an error may show it, which is for logs and screens that others read."""
+    return "(not shown)" if _is_secret(key) else repr(value)
 
 
 def _check(s: Settings) -> None:
@@ -249,6 +259,8 @@ def _check(s: Settings) -> None:
             f"upstream.url = {s.upstream.url!r}: is Driftium's own address (server.port = {s.server.port}); "
             "it would forward to itself"
         )
+    if not all("!" <= character <= "~" for character in s.server.admin_token):
+        raise ConfigError("server.admin_token = (not shown): must be printable ASCII characters without a space")
     if list(s.drift.windows) != sorted(set(s.drift.windows)):
         raise ConfigError(f"drift.windows = {list(s.drift.windows)}: must rise and hold each size once")
     need = max(s.drift.windows) + s.worker.batch

@@ -1,5 +1,7 @@
 """The evidence as people read it: with times in ISO 8601, and only while it is about the active baseline."""
 
+from typing import Literal
+
 import msgspec
 
 from drift.evidence import (
@@ -17,6 +19,9 @@ from drift.records import DetectorScore, Severity
 from drift.tabular.result import ColumnResult
 from proxy.moments import iso
 from proxy.stores.history import History, MonitorRow
+
+Status = Literal["not_initialized", "waiting_for_baseline", "waiting_for_telemetry", "ready"]
+"""Of a monitor."""
 
 
 class Since(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +51,7 @@ class Altered(msgspec.Struct, frozen=True, kw_only=True):
 class EvidenceView(msgspec.Struct, frozen=True, kw_only=True):
     """What moved, since when, and whose doing it was."""
 
-    status: str
+    status: Status
     message: str
     monitor: str | None = None
     id: str | None = None
@@ -96,7 +101,7 @@ def since(change: ChangePoint | None) -> Since | None:
     )
 
 
-def evidence_view(evidence: Evidence, *, status: str, message: str) -> EvidenceView:
+def evidence_view(evidence: Evidence, *, status: Status, message: str) -> EvidenceView:
     return EvidenceView(
         status=status,
         message=message,

@@ -58,14 +58,17 @@ class Population:
 
         `endings` says how exchanges ended when it was made; `report` is where an earlier comparison with it stood.
         """
+        self.unwatch()
         self.baseline = baseline
         self.baseline_texts = texts
         self.baseline_endings = endings
         self.monitor = Monitor(self.name, baseline, self._policy, report)
-        self.texts = {}
-        self.evidence = None
+
+    def unwatch(self) -> None:
+        """Compare what follows with nothing."""
+        self.baseline = self.monitor = self.baseline_endings = self.evidence = self._topics = None
+        self.baseline_texts, self.texts = {}, {}
         self.explained_at = 0
-        self._topics = None
         self.unreported = False
 
     def score(

@@ -110,7 +110,7 @@ class Populations:
             encoder=row.encoder,
             created_at=row.created_at,
             samples=[_whole(sample, texts) for sample in samples],
-            calibration=_calibration(row.calibration),
+            calibration=row.thresholds,
             largest_session=self.policy.largest_session,
         )
         report = self._history.latest(population.name)
@@ -121,6 +121,12 @@ class Populations:
         self.problems.pop(population.name, None)
         self._restore_window(population, report)
         self._start_calibration(population)
+
+    def unwatch(self, population: Population) -> None:
+        """Compare with no baseline any more."""
+        population.unwatch()
+        for known in (self._calibrations, self.progress, self.problems):
+            known.pop(population.name, None)
 
     def _restore_window(self, population: Population, report: Report | None) -> None:
         assert population.monitor
@@ -223,11 +229,3 @@ def _whole(sample: Sample, texts: dict[str, Text]) -> Sample:
     if text is None:
         return sample
     return msgspec.structs.replace(sample, features=text.features, session=text.session, settings=text.settings)
-
-
-def _calibration(body: str | None) -> Calibration | None:
-    """A stored calibration; None when there is none, or one of an earlier version: then it is made anew."""
-    try:
-        return msgspec.json.decode(body, type=Calibration) if body else None
-    except msgspec.ValidationError:
-        return None

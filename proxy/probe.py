@@ -33,6 +33,8 @@ class Probe:
         self.up: bool | None = None
         self.message = "not asked yet"
         self.models: list[str] = []
+        self.listed = False
+        """Whether it told its models: one that asks for a key does not, and none of it may be said."""
         self.digests: dict[str, str] = {}
         self.details: dict[str, Details] = {}
         self.is_ollama = False
@@ -46,13 +48,17 @@ class Probe:
             status, body = await self._get(b"/v1/models")
         except (httpx.TransportError, TimeoutError) as error:
             self.up, self.message, self.models = False, str(error) or "no answer within 5 s", []
+            self.listed = False
             # Another server may take its place.
             self.is_ollama, self._may_be_ollama = False, True
             return
         # Servers that are still loading a model answer 503.
         self.up, self.message = status < 500, f"answers with status {status}"
+        self.listed = False
         with contextlib.suppress(msgspec.DecodeError, AttributeError, KeyError, TypeError):
-            self.models = [str(model["id"]) for model in msgspec.json.decode(body)["data"]]
+            # Ollama says null where it has none.
+            self.models = [str(model["id"]) for model in msgspec.json.decode(body)["data"] or ()]
+            self.listed = status == 200
         if self.up and self._may_be_ollama:
             await self._ask_digests()
 

@@ -1,11 +1,22 @@
-"""The OpenAPI description at /schema: a page without scripts, JSON and YAML. Nothing is fetched from elsewhere."""
+"""The OpenAPI description at /schema: a page without scripts, JSON and YAML. Nothing is fetched from elsewhere.
 
+`python -m proxy.schema` prints the JSON; it opens no data folder and no port.
+"""
+
+import json
 from html import escape
+from importlib.metadata import version
 from typing import Any
 
-from litestar import Request
+import msgspec
+from litestar import Litestar, Request
+from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin, YamlRenderPlugin
+from litestar.openapi.spec import Schema
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
+from msgspec import UnsetType
 
 
 class PageRenderPlugin(OpenAPIRenderPlugin):
@@ -33,11 +44,53 @@ class PageRenderPlugin(OpenAPIRenderPlugin):
         ).encode()
 
 
-def openapi(version: str) -> OpenAPIConfig:
+class Answers(OpenAPISchemaPlugin):
+    """Structs of answers: each field is there, whatever its default, unless it may be unset.
+
+    Those of requests, which alone forbid unknown fields, are the framework's own business.
+    """
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        if field_definition.is_union or not field_definition.is_subclass_of(msgspec.Struct):
+            return False
+        return not field_definition.annotation.__struct_config__.forbid_unknown_fields
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        types = field_definition.get_type_hints(include_extras=True, resolve_generics=True)
+        fields = {
+            field.encode_name: FieldDefinition.from_annotation(annotation=types[field.name], name=field.encode_name)
+            for field in msgspec.structs.fields(field_definition.annotation)
+        }
+        required = sorted(name for name, field in fields.items() if UnsetType not in field.args)
+        schema: Schema = schema_creator.create_component_schema(
+            field_definition, required=required, property_fields=fields
+        )
+        return schema
+
+
+def openapi() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Driftium",
-        version=version,
+        version=version("driftium"),
         description="Watches the answers of language models for drift. /v1/* is forwarded as it is.",
         path="/schema",
         render_plugins=[PageRenderPlugin(path="/"), JsonRenderPlugin(), YamlRenderPlugin()],
     )
+
+
+def described() -> dict[str, Any]:
+    """The whole description, of routes that nothing stands behind."""
+    from proxy.control_plane import ROUTES  # Which nothing but this needs of it.
+
+    app = Litestar(
+        ROUTES,
+        dependencies={name: Provide(lambda: None, sync_to_thread=False) for name in ("context", "registry")},
+        openapi_config=openapi(),
+        plugins=[Answers()],
+        logging_config=None,
+    )
+    return app.openapi_schema.to_schema()
+
+
+if __name__ == "__main__":
+    print(json.dumps(described(), indent=2))

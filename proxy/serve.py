@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from types import FrameType
 from typing import Any
 
@@ -65,6 +66,7 @@ def serve(settings: Settings, worker_command: Sequence[str] | None, *, end_with_
     # The tap's thread writes the log beside the loop: a request must not wait the usual 5 ms until it lets go.
     sys.setswitchinterval(SWITCH_SECONDS)
     _announce(console, settings, worker_command is not None)
+    _warn_of_open_doors(console, settings)
     _Server(config, context, console).run(sockets=[listener])
     return 0
 
@@ -111,11 +113,26 @@ def _announce(console: Console, settings: Settings, worker: bool) -> None:
     host = f"[{server.host}]" if ":" in server.host else server.host
     upstream = "the embedded model" if settings.embedded.enabled else settings.upstream.url
     console.print(f"[bold]Driftium[/] listens at http://{host}:{server.port}", soft_wrap=True)
+    console.print(f"  console    http://{host}:{server.port}/ in a browser", soft_wrap=True)
     console.print(f"  clients    base URL http://{host}:{server.port}/v1, forwarded to {upstream}", soft_wrap=True)
     console.print(
         f"  drift      http://{host}:{server.port}/drift, metrics at /metrics, routes at /schema", soft_wrap=True
     )
     console.print(f"  data       {settings.data_dir}" + ("" if worker else ", without a worker"), soft_wrap=True)
+
+
+def _warn_of_open_doors(console: Console, settings: Settings) -> None:
+    server = settings.server
+    try:
+        local = ip_address(server.host).is_loopback
+    except ValueError:
+        local = server.host == "localhost"
+    if not local and not server.admin_token:
+        console.print(
+            f"[yellow]warning:[/] whoever reaches {escape(server.host)}:{server.port} can read prompts and answers and "
+            "set baselines: set server.admin_token (DRIFTIUM_SERVER__ADMIN_TOKEN)",
+            soft_wrap=True,
+        )
 
 
 def teller(console: Console) -> Callable[[dict[str, Any]], None]:

@@ -1,23 +1,21 @@
 """What people read, built from the history. Every answer about a monitor says its status and what to do next."""
 
 import time
-from typing import Literal
 
 import msgspec
 
 from drift.evidence import PopulationTest, Verdict
 from drift.rca.reading import EMPTY, failed, merged
 from drift.records import DetectorScore, Report, RunLength, Severity
-from proxy.findings import Since, current_evidence, since
+from proxy.findings import Since, Status, current_evidence, since
 from proxy.moments import iso
 from proxy.stores.endings import read_endings
 from proxy.stores.history import History, MonitorRow
 from proxy.stores.log import Log
+from proxy.stores.mutes import Mute, read_mutes
 
 MAX_RESULTS = 4
 """Of the failures that a message counts; the commonest."""
-
-Status = Literal["not_initialized", "waiting_for_baseline", "waiting_for_telemetry", "ready"]
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +34,14 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int = 0
     skipped: int = 0
     expired: int = 0
+
+
+class MuteView(msgspec.Struct, frozen=True, kw_only=True):
+    """Until when nobody is to be told of a monitor's drift, and why."""
+
+    until: str | None
+    note: str
+    since: str | None
 
 
 class DriftView(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +82,7 @@ class DriftView(msgspec.Struct, frozen=True, kw_only=True):
     coverage: Coverage = Coverage()
     lag_exchanges: int = 0
     lag_seconds: float = 0.0
+    mute: MuteView | None = None
 
 
 class MonitorView(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,19 +95,11 @@ class MonitorView(msgspec.Struct, frozen=True, kw_only=True):
     baseline_id: str | None
     last_scored_at: str | None
     coverage: Coverage
+    mute: MuteView | None = None
 
 
-class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One report, or the hourly roll-up of reports that are no longer kept (`reports` says of how many)."""
-
-    timestamp: str | None
-    mmd_score: float | None
-    centroid_score: float | None
-    severity: Severity | None
-    health_index: float | None
-    ratio: float | None = None
-    baseline_id: str | None = None
-    reports: int = 1
+def mute_view(mute: Mute | None) -> MuteView | None:
+    return MuteView(until=iso(mute.until), note=mute.note, since=iso(mute.since)) if mute else None
 
 
 def counted(answers: int) -> str:
@@ -217,6 +216,7 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
         coverage=coverage(row, totals),
         lag_exchanges=waiting,
         lag_seconds=lag,
+        mute=mute_view(read_mutes(history.engine, time.time()).get(row.name)),
     )
 
 
@@ -233,7 +233,7 @@ def _measured(run_length: RunLength | None) -> RunLength | None:
 
 
 def monitor_views(history: History, totals: dict[str, int]) -> list[MonitorView]:
-    views = []
+    views, mutes = [], read_mutes(history.engine, time.time())
     for row in history.monitors():
         report = history.latest(row.name)
         status, message = status_of(history, row)
@@ -249,42 +249,7 @@ def monitor_views(history: History, totals: dict[str, int]) -> list[MonitorView]
                 baseline_id=row.baseline_id,
                 last_scored_at=iso(row.last_scored_at),
                 coverage=coverage(row, totals),
+                mute=mute_view(mutes.get(row.name)),
             )
         )
     return views
-
-
-def history_points(
-    history: History, monitor: str, *, limit: int, start: float | None, end: float | None, cursor: int | None
-) -> tuple[list[HistoryPoint], int | None]:
-    """Reports, newest first, and the cursor of the next page; older hours as roll-ups when a start is asked for."""
-    found = history.reports(monitor, limit=limit, start=start, end=end, cursor=cursor)
-    points = [
-        HistoryPoint(
-            timestamp=iso(report.at),
-            mmd_score=report.mmd2,
-            centroid_score=report.centroid_distance,
-            severity=report.severity,
-            health_index=report.health_index,
-            ratio=report.ratio,
-            baseline_id=report.baseline_id,
-        )
-        for _, report in found
-    ]
-    if len(found) == limit:
-        return points, found[-1][0]
-    if start is not None and (found or cursor is None):
-        oldest = found[-1][1].at if found else (end if end is not None else time.time())
-        points += [
-            HistoryPoint(
-                timestamp=iso(row["hour"]),
-                mmd_score=row["mmd2_sum"] / row["reports"],
-                centroid_score=row["centroid_sum"] / row["reports"],
-                severity=None if row["severity_max"] is None else list(Severity)[row["severity_max"]],
-                health_index=row["health_min"],
-                reports=row["reports"],
-            )
-            for row in reversed(history.rollups(monitor, start, oldest))
-            if row["hour"] + 3600 <= oldest
-        ]
-    return points, None

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from drift.embedder import Embedder, find_weights
-from drift.errors import DriftError
+from drift.errors import DriftError, EmbedderUnavailable
 from drift.policy import Policy
 from drift.semantic.calibration import Calibration
 from proxy.children import when_parent_ends
@@ -62,7 +62,9 @@ class Worker:
         self._log = exchange_log
         self._populations = Populations(settings, policy, history, vectors, embedder.encoder)
         self._scorer = Scorer(settings, history, ledger, exchange_log, vectors, embedder, self._populations)
-        self._commands = Commands(settings, history, ledger, vectors, self._populations, self._scorer, embedder.encoder)
+        self._commands = Commands(
+            settings, history, ledger, exchange_log, vectors, self._populations, self._scorer, embedder.encoder
+        )
         self._told_at = self._pruned_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -152,9 +154,10 @@ def _work(settings: Settings, stop: threading.Event) -> int:
         return 0
     except (DriftError, VectorStoreError) as error:
         log.error("the worker cannot work", error=str(error))
+        parts = {EmbedderUnavailable: "embedder", VectorStoreError: "vector_store"}
         ledger.commit(
             Changes(
-                state=_state(history, "failed", str(error)),
+                state=_state(history, "failed", str(error), parts.get(type(error), "")),
                 events=[("worker", {"stage": "failed", "error": str(error)})],
             )
         )
@@ -178,12 +181,20 @@ def _embedder(settings: Settings) -> Embedder:
     )
 
 
-def _state(history: History, stage: str, error: str = "") -> WorkerState:
+def _state(history: History, stage: str, error: str = "", failed: str = "") -> WorkerState:
     """The last worker's counters under this process's name."""
     now = time.time()
     before = history.state() or WorkerState(pid=0, stage="", since=now, heartbeat_at=now)
     return msgspec.structs.replace(
-        before, pid=os.getpid(), stage=stage, since=now, heartbeat_at=now, error=error, vector_store="", calibrating={}
+        before,
+        pid=os.getpid(),
+        stage=stage,
+        since=now,
+        heartbeat_at=now,
+        error=error,
+        failed=failed,
+        vector_store="",
+        calibrating={},
     )
 
 

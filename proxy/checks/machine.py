@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from proxy.checks import ASK_SECONDS, Finding
+from proxy.client import bearer
 from proxy.config import Settings
 from proxy.stores import history, log
 
@@ -33,7 +34,7 @@ def port(settings: Settings) -> Iterable[Finding]:
         _bind(host, number)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            yield _occupied(host, number)
+            yield _occupied(settings)
         elif error.errno == errno.EACCES:
             mend = "choose a port from 1024 on with --port"
             yield Finding("error", "port", f"{where} needs the rights of root", mend)
@@ -51,11 +52,16 @@ def _bind(host: str, number: int) -> None:
         free.bind((host, number))
 
 
-def _occupied(host: str, number: int) -> Finding:
+def _occupied(settings: Settings) -> Finding:
+    host, number = settings.server.host, settings.server.port
     here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     url, told = f"http://{here}:{number}", None
     with contextlib.suppress(httpx.HTTPError, ValueError):
-        told = httpx.get(f"{url}/api/health", timeout=ASK_SECONDS, trust_env=False).json()
+        answer = httpx.get(f"{url}/api/health", headers=bearer(settings), timeout=ASK_SECONDS, trust_env=False)
+        told = answer.json()
+        if answer.status_code == 401 and "server.admin_token" in str(told):
+            mend = "set server.admin_token here too (DRIFTIUM_SERVER__ADMIN_TOKEN)"
+            return Finding("warning", "port", f"a Driftium that asks for another token serves at {url}", mend)
     if isinstance(told, dict) and {"version", "worker", "tap"} <= told.keys():
         return Finding("ok", "port", f"a Driftium {told['version']} serves at {url}; its status is {told['status']}")
     mend = "choose another with --port"

@@ -43,7 +43,7 @@ def run(
     """
     try:
         url = url or (None if folder else _running(settings))
-        view = _asked(url, monitor, use_model) if url else _read(settings, monitor)
+        view = _asked(settings, url, monitor, use_model) if url else _read(settings, monitor)
     except Failed as error:
         return fail(error)
     console = Console(highlight=False)
@@ -72,11 +72,11 @@ def _running(settings: Settings) -> str | None:
         return None
 
 
-def _asked(url: str, monitor: str | None, use_model: bool) -> AgenticView | NothingYet:
+def _asked(settings: Settings, url: str, monitor: str | None, use_model: bool) -> AgenticView | NothingYet:
     body: dict[str, Any] = {"monitor": monitor, "use_model": use_model}
     waiting = Console(stderr=True)
     with waiting.status("looking for the cause") if waiting.is_terminal else waiting:
-        told = call("POST", url, "/drift/agentic-rca", body, seconds=LONGEST_SECONDS)
+        told = call(settings, "POST", url, "/drift/agentic-rca", body, seconds=LONGEST_SECONDS)
     try:
         if told.get("available"):
             return msgspec.convert(told, AgenticView)

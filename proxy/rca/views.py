@@ -17,9 +17,9 @@ from drift.rca.records import (
     Triage,
 )
 from drift.records import Severity
+from proxy.findings import Status
 from proxy.moments import iso
 from proxy.rca.records import Run, RunRow
-from proxy.views import Status
 
 
 class NothingYet(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,8 @@
 """Health, metrics and events."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get
@@ -13,7 +12,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from proxy.context import Context
-from proxy.moments import iso
+from proxy.health import Health
+from proxy.health import health as all_parts
+from proxy.routes.authorisation import METRICS, OPEN
 from proxy.views import MonitorView, monitor_views
 
 POLL_SECONDS = 0.5
@@ -22,31 +23,35 @@ MAX_EVENT_DIGITS = 18
 """Any number of so many digits fits the database's 64 bits."""
 
 
+class Liveness(msgspec.Struct, frozen=True):
+    status: Literal["ok", "draining"]
+
+
 class Monitors(msgspec.Struct, frozen=True):
     monitors: list[MonitorView]
 
 
 @get("/api/health", sync_to_thread=True, tags=["operations"])
-def health(context: Context) -> dict[str, Any]:
+def health(context: Context) -> Health:
     """Every part of Driftium with its status, and what to do where something is wrong."""
-    return {"generated_at": iso(time.time()), **context.health()}
+    return all_parts(context)
 
 
-@get("/live", sync_to_thread=False, tags=["operations"])
-def live() -> dict[str, str]:
+@get("/live", sync_to_thread=False, tags=["operations"], opt=OPEN)
+def live() -> Liveness:
     """Whether the process answers."""
-    return {"status": "ok"}
+    return Liveness("ok")
 
 
-@get("/ready", sync_to_thread=False, tags=["operations"])
-def ready(context: Context) -> Response[dict[str, str]]:
+@get("/ready", sync_to_thread=False, tags=["operations"], opt=OPEN)
+def ready(context: Context) -> Response[Liveness]:
     """Whether new requests should be sent here. The worker plays no part: the proxy serves without it."""
     if context.relay.draining:
-        return Response({"status": "draining"}, status_code=503)
-    return Response({"status": "ok"})
+        return Response(Liveness("draining"), status_code=503)
+    return Response(Liveness("ok"))
 
 
-@get("/metrics", sync_to_thread=True, include_in_schema=False)
+@get("/metrics", sync_to_thread=True, include_in_schema=False, opt=METRICS)
 def metrics(request: Request[Any, Any, Any], registry: CollectorRegistry) -> Response[bytes]:
     """Prometheus text or OpenMetrics, as the scraper accepts."""
     encode, content_type = choose_encoder(request.headers.get("accept", ""))

@@ -68,10 +68,11 @@ def once(body: bytes, then: Receive) -> Receive:
 
 
 @post("/generate", status_code=200, tags=["playground"])
-async def generate(request: Request[Any, Any, Any], context: Context, data: GenerateRequest) -> Response[Any]:
+async def generate(request: Request[Any, Any, Any], context: Context, data: GenerateRequest) -> Response[Generated]:
     """Ask the model. The exchange is monitored like any other, marked as coming from the playground.
 
-    With `Accept: text/event-stream` the upstream's own stream is passed on.
+    With `Accept: text/event-stream` the upstream's own stream is passed on. `x-driftium-upstream-key: KEY` is sent to
+    the model server as `Authorization: Bearer KEY`.
     """
     model = data.model or context.settings.upstream.default_model
     if not model:
@@ -90,8 +91,8 @@ async def generate(request: Request[Any, Any, Any], context: Context, data: Gene
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if data.monitor:
         headers.append((b"x-driftium-monitor", data.monitor.encode()))
-    if "authorization" in request.headers:
-        headers.append((b"authorization", request.headers["authorization"].encode("latin-1")))
+    if authorisation := _authorisation(request, context):
+        headers.append((b"authorization", authorisation.encode("latin-1")))
     scope = {"method": "POST", "raw_path": PATH.encode(), "query_string": b"", "headers": headers, "state": {}}
     if stream:
         return Relayed(context, tape, scope, body)
@@ -110,6 +111,13 @@ async def generate(request: Request[Any, Any, Any], context: Context, data: Gene
         ),
         status_code=200,
     )
+
+
+def _authorisation(request: Request[Any, Any, Any], context: Context) -> str | None:
+    """What the model server is to get. Where the control plane asks for a token, the client's own header is that."""
+    if key := request.headers.get("x-driftium-upstream-key"):
+        return f"Bearer {key}"
+    return None if context.settings.server.admin_token else request.headers.get("authorization")
 
 
 async def _ask(context: Context, tape: Tape, scope: Any, body: bytes, receive: Receive) -> Completion:

@@ -18,8 +18,8 @@ log = structlog.get_logger()
 class Problem(HTTPException):
     """An answer that refuses, with a sentence that says what to do."""
 
-    def __init__(self, status: int, detail: str):
-        super().__init__(detail=detail, status_code=status)
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None):
+        super().__init__(detail=detail, status_code=status, headers=headers)
 
 
 def check_model_name(name: str | None) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request, Response, get, post
 
 from proxy.context import Context
+from proxy.findings import Status
 from proxy.rca.accepting import wants_markdown
 from proxy.rca.markdown import markdown, nothing_yet
 from proxy.rca.records import Run
@@ -15,7 +16,7 @@ from proxy.routes.drift import Limit, MonitorName
 from proxy.routes.problems import Problem
 from proxy.routes.rca_choice import RcaRequest, analysed
 from proxy.stores.root_causes import KEEP
-from proxy.views import Status, choose, status_of
+from proxy.views import choose, status_of
 
 
 class RunsView(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,14 +11,14 @@ from msgspec import Meta
 
 from drift.evidence import Evidence
 from proxy.context import Context
-from proxy.findings import current_evidence
+from proxy.findings import Status, current_evidence
 from proxy.moments import iso, seconds
 from proxy.rca.records import Run
 from proxy.rca.views import NothingYet
 from proxy.routes.drift import LOOK_SECONDS, ask_worker
 from proxy.routes.problems import Problem, check_model_name
 from proxy.stores.history import MonitorRow
-from proxy.views import Status, choose, drift_view, status_of
+from proxy.views import choose, drift_view, status_of
 
 log = structlog.get_logger()
 

@@ -51,12 +51,17 @@ def reports(
 
 
 @get("/api/monitoring/reports/{report_id:str}", tags=["tabular"])
-async def report(request: Request[Any, Any, Any], context: Context, report_id: str) -> Response[Any]:
+async def report(request: Request[Any, Any, Any], context: Context, report_id: str) -> Response[Run]:
     """A stored report; with .html after the id, as a page that stands alone."""
     if not report_id.endswith(HTML):
-        return Response(await find(context, report_id), media_type="application/json")
+        return _stored(await find(context, report_id), media_type="application/json")
     html = await unless_left(request.receive, _drawn(context, report_id.removesuffix(HTML)))
-    return Response(html, media_type="text/html", headers={"content-security-policy": POLICY})
+    return _stored(html, media_type="text/html", headers={"content-security-policy": POLICY})
+
+
+def _stored(body: bytes, **more: Any) -> Response[Any]:
+    """An answer that is encoded already."""
+    return Response(body, **more)
 
 
 async def find(context: Context, report_id: str) -> bytes:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from drift.evidence import Evidence
 from drift.features import Behaviour
 from drift.records import Report
+from drift.semantic.calibration import Calibration
 from proxy.stores import tables as t
 from proxy.stores.database import open_sqlite, reading
 
@@ -49,6 +50,14 @@ class BaselineRow(msgspec.Struct, frozen=True, kw_only=True):
     encoder: str
     note: str
     calibration: str | None
+
+    @property
+    def thresholds(self) -> Calibration | None:
+        """The stored calibration; None when there is none, or one of an earlier version: then it is made anew."""
+        try:
+            return decode(self.calibration, type=Calibration) if self.calibration else None
+        except msgspec.ValidationError:
+            return None
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +110,8 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     heartbeat_at: float
     error: str = ""
+    failed: str = ""
+    """Which part the error is of, where it is known: embedder or vector_store."""
     encoder: str = ""
     vector_store: str = ""
     answers_per_second: float | None = None
@@ -190,12 +201,6 @@ class History:
             query = query.where(c.at <= end)
         with reading(self.engine) as db:
             return [decode(body, type=Evidence) for body in db.execute(query).scalars()]
-
-    def rollups(self, monitor: str, start: float, end: float) -> list[dict[str, Any]]:
-        c = t.rollups.c
-        query = sa.select(t.rollups).where(c.monitor == monitor, c.hour >= start - 3600, c.hour <= end).order_by(c.hour)
-        with reading(self.engine) as db:
-            return [dict(row) for row in db.execute(query).mappings()]
 
     def annotations(self, monitor: str, start: float, end: float) -> list[dict[str, Any]]:
         c = t.annotations.c

@@ -17,8 +17,9 @@ from proxy.stores.history import KEEP_EVENTS, BaselineRow, History, MonitorRow, 
 KEEP_ANNOTATIONS = 10_000
 KEEP_EVIDENCE = 100
 """Of each monitor, some 30 kB each: the last looks at it."""
+QUESTIONS = ("score", "place")
 KEEP_QUESTIONS_SECONDS = 60.0
-"""Nobody waits that long for a fresh score; a baseline that was asked for is made however late."""
+"""Nobody waits that long for an answer to one; a baseline that was asked for is made however late."""
 KEEP_ANSWERS_SECONDS = 3_600.0
 
 
@@ -156,7 +157,7 @@ class Ledger:
             db.execute(sa.delete(t.events).where(t.events.c.id <= newest - KEEP_EVENTS))
             newest = db.execute(sa.select(sa.func.max(t.annotations.c.id))).scalar() or 0
             db.execute(sa.delete(t.annotations).where(t.annotations.c.id <= newest - KEEP_ANNOTATIONS))
-            forgotten = sa.and_(t.commands.c.kind == "score", t.commands.c.at < now - KEEP_QUESTIONS_SECONDS)
+            forgotten = sa.and_(t.commands.c.kind.in_(QUESTIONS), t.commands.c.at < now - KEEP_QUESTIONS_SECONDS)
             db.execute(sa.delete(t.commands).where(forgotten, t.commands.c.answer.is_(None)))
             answered = sa.and_(t.commands.c.answer.is_not(None), t.commands.c.at < now - KEEP_ANSWERS_SECONDS)
             db.execute(sa.delete(t.commands).where(answered))

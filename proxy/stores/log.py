@@ -103,6 +103,14 @@ class Log:
         with reading(self._engine) as db:
             return [Entry(**row, capture=None) for row in db.execute(query).mappings()]
 
+    def entry(self, exchange_id: str) -> Entry | None:
+        """The entry of an exchange, without its capture; None where it is not, or no longer, in the log."""
+        c = _exchanges.c
+        query = sa.select(c.seq, c.id, c.at, c.monitor, c.model, c.outcome).where(c.id == exchange_id)
+        with reading(self._engine) as db:
+            row = db.execute(query).mappings().first()
+        return Entry(**row, capture=None) if row else None
+
     def captures(self, seqs: list[int]) -> dict[int, bytes]:
         """The captures of these entries by sequence number; erased ones are missing."""
         query = sa.select(_exchanges.c.seq, _exchanges.c.capture).where(

@@ -32,7 +32,7 @@ samples = sa.Table(  # a ring per monitor: a sample's slot is its number modulo 
     sa.Column("monitor", sa.Text, primary_key=True),
     sa.Column("slot", sa.Integer, primary_key=True),
     sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("exchange_id", sa.String(36), nullable=False),
+    sa.Column("exchange_id", sa.String(36), nullable=False, index=True),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
 )
@@ -90,6 +90,15 @@ rollups = sa.Table(
     sa.Column("centroid_sum", sa.Float, nullable=False),
     sa.Column("health_min", sa.Float),
     sa.Column("severity_max", sa.Integer),
+)
+
+mutes = sa.Table(  # monitors of whose drift nobody is to be told for a while
+    "mutes",
+    schema,
+    sa.Column("monitor", sa.Text, primary_key=True),
+    sa.Column("until", sa.Float, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
 )
 
 witnesses = sa.Table(  # of the monitor's last report: which samples carry the drift, with the nearest baseline prompts

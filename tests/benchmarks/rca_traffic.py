@@ -70,15 +70,7 @@ class Service:
         self._populations = Populations(settings, policy, self._history, self._vectors, embedder.encoder)
         stores = self._history, self._ledger, self._log, self._vectors
         self._scorer = Scorer(settings, *stores, embedder, self._populations)
-        self._commands = Commands(
-            settings,
-            self._history,
-            self._ledger,
-            self._vectors,
-            self._populations,
-            self._scorer,
-            embedder.encoder,
-        )
+        self._commands = Commands(settings, *stores, self._populations, self._scorer, embedder.encoder)
         self.sent = self._log.head()
 
     def ask(self, kind: str, **arguments: Any) -> dict[str, Any]:

@@ -53,7 +53,9 @@ class Bench:
         ledger = Ledger(self.history, settings.history, settings.drift.recent_samples)
         populations = Populations(settings, Policy(), self.history, self.vectors, encoder)
         self.scorer = Scorer(settings, self.history, ledger, self.log, self.vectors, self._embedder, populations)
-        self.commands = Commands(settings, self.history, ledger, self.vectors, populations, self.scorer, encoder)
+        self.commands = Commands(
+            settings, self.history, ledger, self.log, self.vectors, populations, self.scorer, encoder
+        )
 
     def restart(self) -> None:
         self.close()

@@ -12,6 +12,7 @@ from proxy.config import VectorStore
 from proxy.stores.history import KEEP_EVENTS, History, MonitorRow, SampleRow, Text, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Entry, Log, open_log
+from proxy.stores.rollups import read_hours
 from proxy.stores.vectors import WINDOW, Vectors, VectorStoreError
 
 TOTALS = {"logged": 1, "dropped": 0, "skipped": 0}
@@ -149,9 +150,9 @@ def test_reports_beyond_the_limit_live_on_in_their_hours(history: History, ledge
     ledger.prune()
     assert [r.mmd2 for _, r in history.reports("m", limit=10)] == [0.7, 0.4, 0.3]
     # The first hour is long past what roll-ups are kept for.
-    assert history.rollups("m", 0, 4000) == []
+    assert read_hours(history.engine, "m", 0, 4000) == []
     ledger.commit(Changes(reports=[report(10.0 + i, mmd2=i / 10) for i in range(5)]))
-    hour = history.rollups("m", 0, 10)[0]
+    hour = read_hours(history.engine, "m", 0, 10)[0]
     assert (hour["reports"], hour["mmd2_max"], hour["severity_max"]) == (5, 0.4, 0)
     assert hour["mmd2_sum"] == pytest.approx(1.0)
 

@@ -1,0 +1,36 @@
+/** Which monitor a page is about: the address's, else the busiest. */
+
+import { useParameter } from "../api/address";
+import type { Schemas } from "../api/client";
+import { useQuery } from "../api/query";
+
+export type Monitor = Schemas["MonitorView"];
+
+/** All monitors, the one that is looked at, and how to look at another. */
+export function useMonitors() {
+  const [name, choose] = useParameter("monitor");
+  const { data, error, loading, refresh } = useQuery("/monitors", { on: ["score", "baseline", "mute"], every: 10 });
+  const monitors = data?.monitors ?? [];
+  const monitor = name ? monitors.find((one) => one.name === name) : monitors[0];
+  return { monitors, monitor, name: name || monitor?.name, choose, error, loading, refresh, known: data !== undefined };
+}
+
+export function MonitorPicker(props: { monitors: readonly Monitor[]; name: string | undefined; choose: (name: string) => void }) {
+  const { monitors, name, choose } = props;
+  if (!monitors.length) return null;
+  const known = monitors.some((one) => one.name === name);
+  return (
+    <label class="pick">
+      Monitor
+      <select value={name} onChange={(event) => choose(event.currentTarget.value)}>
+        {!known && name && <option value={name}>{name} (not seen)</option>}
+        {monitors.map((one) => (
+          <option key={one.name} value={one.name}>
+            {one.name}
+            {one.severity ? ` · ${one.severity}` : ""}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

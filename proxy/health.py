@@ -1,0 +1,214 @@
+"""Every part of Driftium with its status and, where something is wrong, what to do and the command that mends it."""
+
+import time
+from importlib.metadata import version
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from proxy.context import STALLED_SECONDS, Context
+from proxy.moments import iso
+from proxy.stores.history import WorkerState
+
+MOST_MODELS = 20
+"""Named in an answer."""
+SMALL_MODEL = "smollm2:135m"
+DOCTOR = "driftium doctor"
+
+
+class EmbeddedHealth(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The embedded model's last line."""
+
+    stage: str | UnsetType = UNSET
+    """starting, download or load; absent once it is ready, or has failed."""
+    fraction: float | UnsetType = UNSET
+    """Of the download, 0 to 1."""
+    ready: bool | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    model: str | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+
+
+class UpstreamHealth(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["up", "down"]
+    url: str
+    models: list[str] | UnsetType = UNSET
+    """At most twenty; absent while it is down."""
+    message: str | UnsetType = UNSET
+    """What is wrong and what to do; absent where nothing is."""
+    mend: str | UnsetType = UNSET
+    """The command that mends it."""
+    embedded: EmbeddedHealth | UnsetType = UNSET
+
+
+class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    status: str
+    """ready, loading, starting, restarting, stalled, failed or off."""
+    message: str | UnsetType = UNSET
+    mend: str | UnsetType = UNSET
+    restarts: int | UnsetType = UNSET
+    pid: int | UnsetType = UNSET
+    stage: str | UnsetType = UNSET
+    stage_seconds: float | UnsetType = UNSET
+    answers_per_second: float | UnsetType | None = UNSET
+    share: float | UnsetType = UNSET
+    """Of the waiting exchanges, how many are scored, 0 to 1."""
+    calibrating: dict[str, float] | UnsetType = UNSET
+    """{monitor: progress from 0 to 1}"""
+
+
+class TapHealth(msgspec.Struct, frozen=True, kw_only=True):
+    logged: int
+    dropped: int
+    skipped: int
+    pending: int
+    lag_exchanges: int
+    status: Literal["ok", "failing"]
+    message: str | UnsetType = UNSET
+    mend: str | UnsetType = UNSET
+
+
+class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["up", "down"]
+    where: str | None
+    message: str | UnsetType = UNSET
+    mend: str | UnsetType = UNSET
+
+
+class EmbedderHealth(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["ready", "not ready"]
+    encoder: str | None
+    message: str | UnsetType = UNSET
+    mend: str | UnsetType = UNSET
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    generated_at: str | None
+    status: Literal["ok", "degraded"]
+    version: str
+    upstream: UpstreamHealth
+    worker: WorkerHealth
+    tap: TapHealth
+    vector_store: StoreHealth
+    embedder: EmbedderHealth
+
+
+def health(context: Context) -> Health:
+    """How every part is now."""
+    state, last = context.live_state(), context.history.state()
+    waiting, first = context.log.waiting(context.history.cursor())
+    worker = _worker(context, state, last, first)
+    tap = _tap(context, waiting)
+    fine = context.probe.up and worker.status in ("ready", "off") and tap.status == "ok"
+    return Health(
+        generated_at=iso(time.time()),
+        status="ok" if fine else "degraded",
+        version=version("driftium"),
+        upstream=_upstream(context),
+        worker=worker,
+        tap=tap,
+        vector_store=_vector_store(state, last),
+        embedder=_embedder(state, last),
+    )
+
+
+def _upstream(context: Context) -> UpstreamHealth:
+    probe, child = context.probe, context.embedded
+    models: list[str] | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    mend: str | UnsetType = UNSET
+    if not probe.up:
+        message = context.upstream_advice()
+        if child is None:
+            mend = "ollama serve"
+        elif "error" in child.last:
+            mend = DOCTOR + " --embedded"
+    else:
+        models = probe.models[:MOST_MODELS]
+        if probe.listed and not models and child is None:
+            server = "Ollama" if probe.is_ollama else "The model server"
+            message = f"{server} at {context.settings.upstream.url} answers, and has no model: every request fails."
+            if probe.is_ollama:
+                mend = f"ollama pull {context.settings.upstream.default_model or SMALL_MODEL}"
+            else:
+                message += " Load one in it."
+    embedded = msgspec.convert(child.last or {"stage": "starting"}, EmbeddedHealth) if child else UNSET
+    return UpstreamHealth(
+        status="up" if probe.up else "down",
+        url=context.settings.upstream.url,
+        models=models,
+        message=message,
+        mend=mend,
+        embedded=embedded,
+    )
+
+
+def _worker(
+    context: Context, state: WorkerState | None, last: WorkerState | None, first_waiting: float | None
+) -> WorkerHealth:
+    child = context.worker
+    restarts = child.restarts if child else 0
+    if state is None:
+        if last and last.stage == "failed":
+            return WorkerHealth(status="failed", message=last.error, mend=DOCTOR, restarts=restarts)
+        if child is None:
+            waits = "No worker runs; exchanges wait in the log for `driftium worker`."
+            return WorkerHealth(status="off", message=waits)
+        if not restarts:
+            return WorkerHealth(status="starting", restarts=0)
+        ended = "The worker has ended and is started again; its log says why."
+        return WorkerHealth(status="restarting", message=ended, mend=DOCTOR, restarts=restarts)
+    now = time.time()
+    status = "ready" if state.stage in ("ready", "embedding") else state.stage
+    message: str | UnsetType = state.error or UNSET
+    late = first_waiting is not None and now - first_waiting > STALLED_SECONDS
+    if not state.error and late and now - state.heartbeat_at > STALLED_SECONDS:
+        status = "stalled"
+        message = "The worker has not moved for a while although exchanges wait; the proxy is not affected."
+    return WorkerHealth(
+        status=status,
+        message=message,
+        mend=DOCTOR if status == "stalled" else UNSET,
+        restarts=restarts,
+        pid=state.pid,
+        stage=state.stage,
+        stage_seconds=round(now - state.since, 1),
+        answers_per_second=state.answers_per_second,
+        share=state.share,
+        calibrating=state.calibrating,
+    )
+
+
+def _tap(context: Context, waiting: int) -> TapHealth:
+    tap = context.tap
+    message: str | UnsetType = UNSET
+    if tap.error:
+        message = f"The log cannot be written: {tap.error}. Check the disk of {context.settings.data_dir}."
+    return TapHealth(
+        **tap.totals,
+        pending=tap.pending,
+        lag_exchanges=waiting,
+        status="failing" if tap.error else "ok",
+        message=message,
+        mend=DOCTOR if tap.error else UNSET,
+    )
+
+
+def _vector_store(state: WorkerState | None, last: WorkerState | None) -> StoreHealth:
+    where = state.vector_store if state else None
+    if where or not _failed(last, "vector_store"):
+        return StoreHealth(status="up" if where else "down", where=where)
+    return StoreHealth(status="down", where=where, message=last.error if last else UNSET, mend=DOCTOR)
+
+
+def _embedder(state: WorkerState | None, last: WorkerState | None) -> EmbedderHealth:
+    encoder = state.encoder if state else None
+    if encoder or not _failed(last, "embedder"):
+        return EmbedderHealth(status="ready" if encoder else "not ready", encoder=encoder)
+    mend = "pip install 'driftium[embedded]'"
+    return EmbedderHealth(status="not ready", encoder=encoder, message=last.error if last else UNSET, mend=mend)
+
+
+def _failed(last: WorkerState | None, part: str) -> bool:
+    return last is not None and last.stage == "failed" and last.failed == part

@@ -1,0 +1,81 @@
+"""Everybody can use it: axe, keyboard, narrow and wide screens, no motion."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import DRIFTED
+from tests.browser.console import VIEWS, Visitor
+from tests.conftest import Driftium
+
+SERIOUS = ("serious", "critical")
+
+
+def filled(view: str) -> str:
+    """The view with something to show."""
+    return view if view in ("/tables", "/set-up") else f"{view}?monitor={DRIFTED}"
+
+
+def serious(page: Page) -> list[str]:
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found
+        if one["impact"] in SERIOUS
+        for node in one["nodes"]
+    ]
+
+
+def settle(page: Page) -> None:
+    """Until the page shows its data."""
+    page.wait_for_load_state("load")
+    expect(page.locator("main")).not_to_contain_text("Loading")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing_serious(view: str, theme: str, explained: Driftium, visitor: Callable[..., Visitor]):
+    """On any page, in either theme, with data and with everything unfolded."""
+    page = visitor(explained.url, color_scheme=theme).go(filled(view))
+    settle(page)
+    if view == "/tables":
+        page.get_by_role("button", name="Run the example").or_(page.get_by_role("main")).first.wait_for()
+    assert serious(page) == []
+    for folded in page.locator("main details:not([open]) > summary").all():
+        folded.click()
+    for table in page.get_by_role("button", name="Show as table").all():
+        table.click()
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("width", [360, 2560])
+@pytest.mark.parametrize("view", VIEWS)
+def test_nothing_is_wider_than_the_screen(view: str, width: int, explained: Driftium, visitor: Callable[..., Visitor]):
+    page = visitor(explained.url, viewport={"width": width, "height": 800}).go(filled(view))
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_keyboard_reaches_the_content_and_every_page(explained: Driftium, visitor: Callable[..., Visitor]):
+    """The first Tab offers to skip the header; focus can be seen."""
+    page = visitor(explained.url).go("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    page.get_by_role("link", name="Compare", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="Compare")).to_be_visible()
+    page.get_by_role("link", name="Tables").focus()
+    page.keyboard.press("Tab")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+
+
+def test_who_wants_no_motion_gets_none(explained: Driftium, visitor: Callable[..., Visitor]):
+    page = visitor(explained.url, reduced_motion="reduce").go(f"/root-cause?monitor={DRIFTED}")
+    settle(page)
+    moving = "document.getAnimations().filter(a => a.effect.getComputedTiming().activeDuration > 20).length"
+    assert page.evaluate(moving) == 0
