@@ -14,7 +14,7 @@ _FINDINGS = {
 
 _SUBJECTS = {
     "mmd": "What the answers say has",
-    "residual_mmd": "The way the same prompts are answered has",
+    "residual_mmd": "How answers follow from their prompts has",
     "alignment": "How well the answers fit their prompts has",
     "behaviour": "The answers' form ({detail}) has",
 }

@@ -24,6 +24,7 @@ from proxy.scoring import Scorer
 from proxy.stores.endings import Runs
 from proxy.stores.history import BaselineRow, History, SampleRow
 from proxy.stores.ledger import Changes, Ledger
+from proxy.stores.left import as_left
 from proxy.stores.log import Log
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors
 
@@ -138,11 +139,12 @@ class Commands:
         )
         self._vectors.put(BASELINE, row.id, list(enumerate(samples)), {"monitor": row.monitor, "baseline": row.id})
         kept = [msgspec.structs.replace(r, number=position) for position, r in enumerate(rows)]
+        before = population.row
         population.row = msgspec.structs.replace(
             population.row, baseline_id=row.id, baseline_at=time.time(), observed=0
         )
         changes = _changes(population, row, command_id, f"{row.size} answers of {row.monitor} are the baseline now.")
-        changes.baseline, changes.baseline_samples = row, kept
+        changes.baseline, changes.baseline_samples, changes.left = row, kept, [before]
         changes.endings.append((population.name, row.id, population.endings.back_to(row.size)))
         changes.endings.append(_set(population))
         self._ledger.commit(changes)
@@ -164,15 +166,27 @@ class Commands:
         if row is None or population is None:
             raise Refused(404, f"baseline_id = {asked['id']!r}: there is no such baseline.")
         before = population.row
-        population.row = msgspec.structs.replace(before, baseline_id=row.id, baseline_at=time.time(), observed=0)
+        anew = msgspec.structs.replace(before, baseline_id=row.id, baseline_at=time.time(), observed=0)
+        # The active one made active again is how to empty the window.
+        resumed = as_left(self._history.engine, before, row.id) if before.baseline_id != row.id else None
+        population.row = resumed or anew
         try:
             self._populations.watch(population, row.id)
         except Unusable as error:
             population.row = before
             raise Refused(409, str(error)) from None
-        message = f"The baseline of {row.monitor} is the one of {row.size} answers again."
+        # Watching it has counted anew where the window's vectors are gone.
+        goes_on = resumed is not None and population.row.observed == resumed.observed
+        how = "nothing was scored since: the comparison goes on" if goes_on else "the window starts anew"
+        message = f"The baseline of {row.monitor} is the one of {row.size} answers again; {how}."
         changes = _changes(population, row, command_id, message)
-        changes.endings.append(_set(population))
+        if before.baseline_id != row.id:
+            changes.left = [before]
+        if not goes_on:
+            changes.endings.append(_set(population))
+        elif population.row.observed:
+            # What it says now stands at once: the evidence and the witnesses are the other baseline's, or gone.
+            self._scorer.report(population, changes)
         self._ledger.commit(changes)
 
     def _deactivate(self, command_id: str, asked: dict[str, Any]) -> None:
@@ -185,10 +199,12 @@ class Commands:
                 409,
                 f"baseline_id = {row.id!r}: it is not the active one of {row.monitor}; GET /baseline says which is.",
             )
-        population.row = msgspec.structs.replace(population.row, baseline_id=None, baseline_at=None, observed=0)
+        before = population.row
+        population.row = msgspec.structs.replace(before, baseline_id=None, baseline_at=None, observed=0)
         self._populations.unwatch(population)
         message = f"{row.monitor} has no baseline now; the one of {row.size} answers stays listed."
         changes = _changes(population, row, command_id, message)
+        changes.left = [before]
         changes.annotations = [(row.monitor, "baseline", "No baseline any more.")]
         changes.events = [("baseline", {"monitor": row.monitor, "id": None, "size": 0})]
         self._ledger.commit(changes)

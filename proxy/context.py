@@ -6,6 +6,7 @@ import time
 from proxy.children import Child
 from proxy.config import Settings
 from proxy.language_model import LanguageModel
+from proxy.ollama_models import ollama_lives_at
 from proxy.probe import Probe
 from proxy.rca.investigations import Investigations
 from proxy.relay import Relay
@@ -95,7 +96,9 @@ class Context:
         """What to do while the model server does not answer."""
         if self.embedded:
             return self.embedded.last.get("error") or "The embedded model is starting."
+        url = self.settings.upstream.url
+        do = "Start Ollama" if ollama_lives_at(url) else "Check that it runs and that this is its address"
         return (
-            f"The model server at {self.settings.upstream.url} is not ready ({self.probe.message}). "
-            "Start Ollama, set --upstream, or run with --embedded."
+            f"The model server at {url} is not ready ({self.probe.message}). "
+            f"{do}, set --upstream, or run with --embedded."
         )

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from proxy.context import STALLED_SECONDS, Context
 from proxy.moments import iso
+from proxy.ollama_models import ollama_lives_at
 from proxy.stores.history import WorkerState
 
 MOST_MODELS = 20
@@ -100,7 +101,8 @@ def health(context: Context) -> Health:
     waiting, first = context.log.waiting(context.history.cursor())
     worker = _worker(context, state, last, first)
     tap = _tap(context, waiting)
-    fine = context.probe.up and worker.status in ("ready", "off") and tap.status == "ok"
+    served = context.probe.up and not _ollama_is_empty(context)
+    fine = served and worker.status in ("ready", "off") and tap.status == "ok"
     return Health(
         generated_at=iso(time.time()),
         status="ok" if fine else "degraded",
@@ -108,8 +110,8 @@ def health(context: Context) -> Health:
         upstream=_upstream(context),
         worker=worker,
         tap=tap,
-        vector_store=_vector_store(state, last),
-        embedder=_embedder(state, last),
+        vector_store=_vector_store(state, last, worker),
+        embedder=_embedder(state, last, worker),
     )
 
 
@@ -120,19 +122,18 @@ def _upstream(context: Context) -> UpstreamHealth:
     mend: str | UnsetType = UNSET
     if not probe.up:
         message = context.upstream_advice()
-        if child is None:
+        if child is None and ollama_lives_at(context.settings.upstream.url):
             mend = "ollama serve"
-        elif "error" in child.last:
+        elif child and "error" in child.last:
             mend = DOCTOR + " --embedded"
     else:
         models = probe.models[:MOST_MODELS]
-        if probe.listed and not models and child is None:
-            server = "Ollama" if probe.is_ollama else "The model server"
-            message = f"{server} at {context.settings.upstream.url} answers, and has no model: every request fails."
-            if probe.is_ollama:
-                mend = f"ollama pull {context.settings.upstream.default_model or SMALL_MODEL}"
-            else:
-                message += " Load one in it."
+        url = context.settings.upstream.url
+        if _ollama_is_empty(context):
+            message = f"Ollama at {url} answers, and has no model: every request fails."
+            mend = f"ollama pull {context.settings.upstream.default_model or SMALL_MODEL}"
+        elif probe.listed and not models and child is None:
+            message = f"The model server at {url} answers, and lists no model: where requests fail, load one in it."
     embedded = msgspec.convert(child.last or {"stage": "starting"}, EmbeddedHealth) if child else UNSET
     return UpstreamHealth(
         status="up" if probe.up else "down",
@@ -142,6 +143,12 @@ def _upstream(context: Context) -> UpstreamHealth:
         mend=mend,
         embedded=embedded,
     )
+
+
+def _ollama_is_empty(context: Context) -> bool:
+    """Whether every request fails for want of a model: other servers may serve one that they do not list."""
+    probe = context.probe
+    return probe.is_ollama and probe.listed and not probe.models and context.embedded is None
 
 
 def _worker(
@@ -195,19 +202,26 @@ def _tap(context: Context, waiting: int) -> TapHealth:
     )
 
 
-def _vector_store(state: WorkerState | None, last: WorkerState | None) -> StoreHealth:
+def _vector_store(state: WorkerState | None, last: WorkerState | None, worker: WorkerHealth) -> StoreHealth:
     where = state.vector_store if state else None
     if where or not _failed(last, "vector_store"):
-        return StoreHealth(status="up" if where else "down", where=where)
+        return StoreHealth(status="up" if where else "down", where=where, message=_waits(worker))
     return StoreHealth(status="down", where=where, message=last.error if last else UNSET, mend=DOCTOR)
 
 
-def _embedder(state: WorkerState | None, last: WorkerState | None) -> EmbedderHealth:
+def _embedder(state: WorkerState | None, last: WorkerState | None, worker: WorkerHealth) -> EmbedderHealth:
     encoder = state.encoder if state else None
     if encoder or not _failed(last, "embedder"):
-        return EmbedderHealth(status="ready" if encoder else "not ready", encoder=encoder)
+        return EmbedderHealth(status="ready" if encoder else "not ready", encoder=encoder, message=_waits(worker))
     mend = "pip install 'driftium[embedded]'"
     return EmbedderHealth(status="not ready", encoder=encoder, message=last.error if last else UNSET, mend=mend)
+
+
+def _waits(worker: WorkerHealth) -> str | UnsetType:
+    """Of a part that only the worker opens."""
+    if worker.status == "off":
+        return "It waits for a worker; none runs."
+    return "It waits for the worker, which has failed." if worker.status == "failed" else UNSET
 
 
 def _failed(last: WorkerState | None, part: str) -> bool:

@@ -1,5 +1,6 @@
 """A monitor's history as points: its reports, and hourly roll-ups where those are no longer kept."""
 
+import math
 import time
 from typing import Any
 
@@ -38,6 +39,8 @@ def history_points(
 ) -> tuple[list[HistoryPoint], int | None]:
     """Reports, newest first, then, where a start is asked for, the hours before them; and the next page's cursor.
 
+    The hour of the oldest report is told too where not all of its reports are kept: what it held beyond them.
+
     A cursor above 0 is the id of a report, one below 0 an hour: what was told last.
     """
     points: list[HistoryPoint] = []
@@ -51,12 +54,37 @@ def history_points(
     until = end if end is not None else time.time()
     # All reports of that time have been told by now; an hour with one of them is not told twice.
     oldest = oldest_report(history.engine, monitor, start, until)
-    until = (until if oldest is None else oldest) - HOUR_SECONDS
+    last = (until if oldest is None else oldest) - HOUR_SECONDS
+    rest = None if oldest is None else _rest(history, monitor, start, oldest // HOUR_SECONDS * HOUR_SECONDS)
+    if rest is not None:
+        last = rest["hour"]
     if cursor is not None and cursor <= 0:
-        until = min(until, -cursor - HOUR_SECONDS)
-    hours = read_hours(history.engine, monitor, start, until, limit=limit - len(points))
-    points += [_of_hour(hour) for hour in hours]
+        last = min(last, -cursor - HOUR_SECONDS)
+    hours = read_hours(history.engine, monitor, start, last, limit=limit - len(points))
+    points += [_of_hour(rest if rest and rest["hour"] == hour["hour"] else hour) for hour in hours]
     return points, -hours[-1]["hour"] if hours and len(points) == limit else None
+
+
+def _rest(history: History, monitor: str, start: float, hour: float) -> dict[str, Any] | None:
+    """What an hour holds of reports from `start` on beyond those that are kept; None where that is nothing.
+
+    Its worst severity and health are those of the whole hour: whose they were is not kept.
+    """
+    rows = read_hours(history.engine, monitor, hour, hour, limit=1)
+    if not rows or rows[0]["hour"] != hour:
+        return None
+    row = rows[0]
+    # `end` is told of too: the moment at which the next hour begins is not of this one.
+    end = math.nextafter(hour + HOUR_SECONDS, 0)
+    kept = [report for _, report in history.reports(monitor, limit=row["reports"], start=hour, end=end)]
+    # Those that are gone were older than all that are kept.
+    if len(kept) >= row["reports"] or any(report.at < start for report in kept):
+        return None
+    return row | {
+        "reports": row["reports"] - len(kept),
+        "mmd2_sum": row["mmd2_sum"] - sum(report.mmd2 or 0.0 for report in kept),
+        "centroid_sum": row["centroid_sum"] - sum(report.centroid_distance or 0.0 for report in kept),
+    }
 
 
 def _of_report(report: Report) -> HistoryPoint:

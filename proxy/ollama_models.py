@@ -22,6 +22,9 @@ FROM_OLLAMA = ("ollama_parameters", "ollama_template", "ollama_system", "weights
 NONE = "none"
 """Known to be empty, other than not known."""
 
+PORT = 11434
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 MOST_MODELS = 200
 SHOW_SECONDS = 5.0
 """Longest wait for one model, and from when on further ones wait for the next round."""
@@ -30,6 +33,12 @@ CLIP = 500
 _FILE = re.compile(r"^(?:FROM|ADAPTER) .*sha256[-:]([0-9a-f]{12,64})", re.MULTILINE)
 _TEMPLATE = re.compile(r'^TEMPLATE """.*?"""', re.MULTILINE | re.DOTALL)
 _SYSTEM = re.compile(r'^SYSTEM (?:"""(.*?)"""|(.*?)$)', re.MULTILINE | re.DOTALL)
+
+
+def ollama_lives_at(url: str) -> bool:
+    """Whether this is where Ollama serves unless it is told otherwise: its port, on this machine."""
+    address = httpx.URL(url)
+    return address.port == PORT and address.host in LOOPBACK
 
 
 def explaining_model(listed: Sequence[str], default_model: str) -> str:

@@ -49,7 +49,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     distance: float | None = None
     """Cosine distance of the answer to the centroid of the baseline's answers, 0 to 2."""
     percentile: float | None = None
-    """Share of the baseline's answers that are nearer to the centroid of the others, 0 to 1."""
+    """Share of the baseline's answers that are nearer to the centroid of the others; those as near count half."""
     histogram: tuple[Bin, ...] = ()
     """Of the baseline's own distances, each to the centroid of the others."""
     neighbours: tuple[Neighbour, ...] = ()

@@ -4,7 +4,7 @@ import numpy as np
 
 from drift.baseline import Baseline
 from drift.samples import Sample
-from drift.semantic.placement import distance_to_centroid, histogram, nearest, own_distances, share_below
+from drift.semantic.placement import distance_to_centroid, histogram, nearest, own_distances, percentile
 from proxy.place import Bin, Neighbour, Place, not_scored
 from proxy.population import Population
 from proxy.populations import Populations
@@ -73,17 +73,18 @@ def _placed(population: Population, baseline: Baseline, sample: Sample, text: Te
     answers = baseline.responses.vectors[others]
     distance = distance_to_centroid(sample.response, answers)
     own = own_distances(baseline.responses.vectors)
-    percentile = share_below(distance, own[others])
+    share = percentile(sample.response, answers)
     near = [(others[i], cosine) for i, cosine in nearest(sample.response, answers, neighbours)]
     return Place(
         status="ready",
-        message=f"{percentile:.0%} of the {len(others)} baseline answers are nearer to their centroid than this one.",
+        message=f"{share:.0%} of the {len(others)} baseline answers are nearer to their centroid than this one; "
+        "those as near count half.",
         exchange_id=sample.exchange_id,
         monitor=population.name,
         prompt=text.prompt,
         response=text.response,
         distance=distance,
-        percentile=percentile,
+        percentile=share,
         histogram=tuple(Bin(start=low, end=high, share=share) for low, high, share in histogram(own)),
         neighbours=tuple(_neighbour(population, baseline.samples[place], sample, cosine) for place, cosine in near),
     )

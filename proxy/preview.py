@@ -58,7 +58,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def preview_of(settings: Settings, history: History, row: MonitorRow, *, last: int | None, waiting: int) -> Preview:
-    """What POST /baseline would take now of a monitor; `waiting` answers are not scored yet."""
+    """What POST /baseline would take now of a monitor; `waiting` exchanges, of all monitors, are not scored yet."""
     drift = settings.drift
     rows = candidates(history, row, Choice(last=last), kept=drift.recent_samples, most=drift.max_baseline)
     size = len(rows)
@@ -94,8 +94,10 @@ def _message(monitor: str, rows: Sequence[SampleRow], waiting: int) -> str:
         said = too_few(monitor, len(rows))
     else:
         said = f"The baseline of {monitor} would be {counted(len(rows))}, of {iso(rows[0].at)} to {iso(rows[-1].at)}."
-    more = f" {counted(waiting)} more wait to be scored first." if waiting else ""
-    return said + more
+    if not waiting:
+        return said
+    wait = "1 exchange of all monitors waits" if waiting == 1 else f"{waiting} exchanges of all monitors wait"
+    return f"{said} {wait} to be scored first."
 
 
 def _advice(size: int, models: Counter[str], playground: int, sessions: int) -> list[str]:

@@ -8,6 +8,8 @@ from drift.semantic.mmd import Doubles, Floats
 BINS = 20
 _NARROWEST = 0.01
 """Width of a histogram whose values are all the same."""
+_TIE = 1e-5
+"""Two distances nearer to each other are the same: an encoder rounds an answer differently from batch to batch."""
 
 
 def distance_to_centroid(vector: Floats, vectors: Floats) -> float:
@@ -33,9 +35,19 @@ def own_distances(vectors: Floats) -> Doubles:
     return _distances(exact, exact.sum(axis=0) - exact)
 
 
-def share_below(value: float, values: Doubles) -> float:
-    """Share of values (n,), n >= 1, that are smaller than this one, 0 to 1."""
-    return float((values < value).mean())
+def percentile(vector: Floats, vectors: Floats) -> float:
+    """Share of vectors (n, d) that are nearer to the centroid of the others than a vector (d,), 0 to 1.
+
+    Those as near count half. Raises TooFewSamples when n is 0.
+    """
+    if not len(vectors):
+        raise TooFewSamples("no vectors; a percentile needs 1")
+    # All n + 1 are treated alike: each is left out of the centroid of all. So the vector is measured against that of
+    # the n, and one that it equals against the very same centroid: equal vectors tie, whatever n is.
+    *others, distance = own_distances(np.vstack([vectors, vector]))
+    gaps = np.asarray(others) - distance
+    tied = np.abs(gaps) <= _TIE
+    return float(np.where(tied, 0.5, gaps < 0).mean())
 
 
 def histogram(values: Doubles, bins: int = BINS) -> list[tuple[float, float, float]]:

@@ -31,10 +31,11 @@ def numeric_shares(reference: Doubles, current: Doubles, *, word: Callable[[floa
     word makes a label of an edge.
     """
     low, high = reference[[int(_TAIL * (len(reference) - 1)), int(np.ceil((1 - _TAIL) * (len(reference) - 1)))]]
+    shown = reference
     if low == high:
         # The reference hardly varies: show where the current sample went.
-        low, high = min(low, current[0]), max(high, current[-1])
-    inner = reference[np.searchsorted(reference, low) : np.searchsorted(reference, high, "right")]
+        low, high, shown = min(low, current[0]), max(high, current[-1]), np.sort(np.concatenate([reference, current]))
+    inner = shown[np.searchsorted(shown, low) : np.searchsorted(shown, high, "right")]
     if high / 2 - low / 2 < _INTEGER_BARS / 2 and bool((inner == np.floor(inner)).all()) and word is amount:
         edges = np.arange(np.floor(low) + 1, np.ceil(high) + 1)
         labels = [amount(value) for value in np.arange(np.floor(low), np.ceil(high) + 1)]

@@ -99,7 +99,10 @@ async def make_baseline(context: Context, data: BaselineRequest | None = None) -
 
 @post("/baseline/{baseline_id:str}/activate", status_code=200, responses=LATER, tags=["baseline"])
 async def activate(context: Context, baseline_id: str) -> Response[Answered]:
-    """Go back to an earlier baseline; the window starts anew."""
+    """Go back to an earlier baseline.
+
+    The window starts anew, unless no answer was scored since that baseline was left: then the comparison goes on.
+    """
     await _demand(context, baseline_id)
     return await _change(context, "activate", {"id": baseline_id})
 

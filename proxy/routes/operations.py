@@ -78,7 +78,9 @@ async def events(
 
 
 async def _follow(context: Context, resume: int | None) -> AsyncIterator[ServerSentEventMessage]:
-    last = resume if resume is not None else await asyncio.to_thread(context.history.last_event)
+    newest = await asyncio.to_thread(context.history.last_event)
+    # One beyond the newest is of another data folder: waited for, it would silence the stream.
+    last = newest if resume is None or resume > newest else resume
     yield ServerSentEventMessage(data=None, comment="driftium", retry=2000)
     quiet = 0.0
     while not context.relay.draining:

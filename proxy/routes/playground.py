@@ -72,7 +72,7 @@ async def generate(request: Request[Any, Any, Any], context: Context, data: Gene
     """Ask the model. The exchange is monitored like any other, marked as coming from the playground.
 
     With `Accept: text/event-stream` the upstream's own stream is passed on. `x-driftium-upstream-key: KEY` is sent to
-    the model server as `Authorization: Bearer KEY`.
+    the model server as `Authorization: Bearer KEY`; where it is there but empty, nothing is.
     """
     model = data.model or context.settings.upstream.default_model
     if not model:
@@ -114,9 +114,14 @@ async def generate(request: Request[Any, Any, Any], context: Context, data: Gene
 
 
 def _authorisation(request: Request[Any, Any, Any], context: Context) -> str | None:
-    """What the model server is to get. Where the control plane asks for a token, the client's own header is that."""
-    if key := request.headers.get("x-driftium-upstream-key"):
-        return f"Bearer {key}"
+    """What the model server is to get.
+
+    The client's own header may be the control plane's token, also one that is no longer asked for: a client that can
+    have one says so with `x-driftium-upstream-key`, were it empty.
+    """
+    key = request.headers.get("x-driftium-upstream-key")
+    if key is not None:
+        return f"Bearer {key}" if key else None
     return None if context.settings.server.admin_token else request.headers.get("authorization")
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from drift.evidence import Evidence
 from drift.records import Report
 from proxy.config import History as HistorySettings
-from proxy.stores import endings
+from proxy.stores import endings, left
 from proxy.stores import tables as t
 from proxy.stores.database import reading, upsert
 from proxy.stores.history import KEEP_EVENTS, BaselineRow, History, MonitorRow, Pair, SampleRow, WorkerState
@@ -35,6 +35,8 @@ class Changes(msgspec.Struct):
     samples: list[tuple[str, SampleRow]] = []
     endings: list[tuple[str, str, Any]] = []
     """(monitor, baseline id or "", how exchanges ended)"""
+    left: list[MonitorRow] = []
+    """Monitors as they were when they left their baselines."""
     reports: list[Report] = []
     evidence: list[Evidence] = []
     witnesses: dict[str, list[Pair]] = {}
@@ -81,6 +83,7 @@ class Ledger:
                 row = _sample(sample) | {"monitor": name, "slot": sample.number % self._ring, "number": sample.number}
                 db.execute(upsert(t.samples, row, ["monitor", "slot"]))
             endings.write(db, changes.endings)
+            left.write(db, changes.left)
             if changes.baseline:
                 self._baseline(db, changes.baseline, changes.baseline_samples)
             for baseline_id, calibration in changes.calibrations.items():

@@ -57,6 +57,16 @@ endings = sa.Table(  # how exchanges ended: the monitor's last ones, and what wa
     sa.Column("body", sa.Text, nullable=False),
 )
 
+left = sa.Table(  # how far the comparison with a baseline had come when another took its place, or none did
+    "left_baselines",
+    schema,
+    sa.Column("monitor", sa.Text, primary_key=True),
+    sa.Column("baseline_id", sa.String(36), primary_key=True),
+    sa.Column("baseline_at", sa.Float),
+    sa.Column("observed", sa.Integer, nullable=False),
+    sa.Column("received", sa.Integer, nullable=False),  # samples ever embedded then
+)
+
 baseline_samples = sa.Table(
     "baseline_samples",
     schema,

@@ -21,11 +21,22 @@ def test_the_first_page_teaches_how_to_send_the_first_answer(empty: Driftium, vi
     expect(page.get_by_label("Environment example", exact=True)).to_contain_text("OPENAI_BASE_URL")
 
 
-def test_what_is_missing_is_named_with_the_command_that_mends_it(empty: Driftium, visitor: Callable[..., Visitor]):
+def test_what_is_missing_is_named_with_what_mends_it(empty: Driftium, visitor: Callable[..., Visitor]):
     page = visitor(empty.url).go("/set-up")
-    expect(page.get_by_role("listitem").filter(has_text="Model server")).to_contain_text("needs mending")
-    expect(page.get_by_label("command that mends Model server", exact=True)).not_to_be_empty()
+    model_server = page.get_by_role("listitem").filter(has_text="Model server")
+    expect(model_server).to_contain_text("needs mending")
+    expect(model_server).to_contain_text("--upstream")
     expect(page.get_by_label("Prometheus scrape config", exact=True)).to_contain_text(empty.url.removeprefix("http://"))
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/schema"])
+def test_the_links_to_what_is_no_page_of_the_console_lead_there(
+    path: str, empty: Driftium, visitor: Callable[..., Visitor]
+):
+    page = visitor(empty.url).go("/set-up")
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name=path).click()
+    expect(opened.value.locator("body")).to_contain_text("drift")
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -63,8 +64,10 @@ def test_a_baseline_is_promoted_the_topic_changes_and_the_cause_is_found(
     person = visitor(running.url)
     page = person.go("/playground")
     page.get_by_label(re.compile("^Prompt")).fill("How do I cook an egg?")
+    page.get_by_text("Options", exact=True).click()
+    page.get_by_label(re.compile("^Token limit")).fill(str(TOKENS))
     page.get_by_role("button", name="Ask", exact=True).click()
-    expect(page.locator("main")).to_contain_text("tokens", timeout=MINUTE)
+    expect(page.locator("main")).to_contain_text("has no baseline yet", timeout=MINUTE)
 
     ask(running, RECIPES[:BASELINE])
     monitor = running.get("/monitors")["monitors"][0]["name"]
@@ -99,6 +102,6 @@ def test_a_baseline_is_promoted_the_topic_changes_and_the_cause_is_found(
     fact = cited.first.get_attribute("href")
     cited.first.click()
     assert fact
-    expect(page.locator(f"[id='{fact.partition('#')[2]}']")).to_be_in_viewport()
+    expect(page.locator(f"[id='{unquote(fact.partition('#')[2])}']")).to_be_in_viewport()
     person.page.goto(report)
     expect(page.get_by_role("log")).to_contain_text("recommendation")

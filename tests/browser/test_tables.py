@@ -36,7 +36,7 @@ def choose(page: Page, name: str, body: bytes) -> None:
 
 def test_the_example_follows_the_age_slider(watched: Driftium, visitor: Callable[..., Visitor]):
     """Its result has an address of its own, and changes when the slider is let go."""
-    page = visitor(watched.url).go("/tables?age=35")
+    page = visitor(watched.url).go("/tables")
     page.get_by_role("button", name="Run the example").click()
     expect(page.locator("main")).to_contain_text("columns have drifted", timeout=30_000)
     young = watched.get("/api/monitoring/simulated", age_threshold=28)["summary"]["message"]
@@ -44,7 +44,7 @@ def test_the_example_follows_the_age_slider(watched: Driftium, visitor: Callable
     slider.focus()
     for _ in range(35 - 28):
         slider.press("ArrowLeft")
-    expect(page.locator("main")).to_contain_text(young, timeout=30_000)
+    expect(page.locator("main")).to_contain_text(young.replace("->", "→"), timeout=30_000)
     assert "age=28" in page.url
 
 
@@ -56,7 +56,7 @@ def test_a_good_table_is_compared_and_the_result_can_be_taken_away(
     page = person.go("/tables")
     choose(page, "older.csv", older)
     expect(page.locator("main")).to_contain_text("columns have drifted, age the most", timeout=60_000)
-    expect(page.locator("main")).to_contain_text("every value times 100")
+    expect(page.locator("main")).to_contain_text("as if every value had been")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download JSON").click()
     run = json.loads(download.value.path().read_bytes())
@@ -79,7 +79,7 @@ def test_a_column_is_explained(watched: Driftium, visitor: Callable[..., Visitor
 @pytest.mark.parametrize(
     ("name", "body", "said"),
     [
-        ("ragged.csv", b"age,job\n30,clerk\n31,baker,extra\n", "row 2"),
+        ("ragged.csv", b"age,job\n30,clerk\n31,baker,extra\n", "Row 2"),
         ("latin.csv", "age,job\n30,caf\u00e9\n".encode("latin-1"), "UTF-8"),
         ("empty.csv", b"", "empty"),
         ("other.csv", b"colour,size\nred,1\nblue,2\n", "column"),

@@ -138,6 +138,17 @@ def test_without_a_token_the_playground_sends_either_header(open_house: Relayed)
     assert generated(open_house) == (200, None)
 
 
+@pytest.mark.parametrize(("key", "sent"), [("", None), ("k-4", "Bearer k-4")])
+def test_where_the_playgrounds_header_is_there_a_token_no_longer_asked_for_stays_here(
+    open_house: Relayed, key: str, sent: str | None
+):
+    assert generated(open_house, **RIGHT, **{"x-driftium-upstream-key": key}) == (200, sent)
+
+
+def test_an_empty_key_sends_nothing_where_a_token_is_asked_for(relayed: Relayed):
+    assert generated(relayed, **RIGHT, **{"x-driftium-upstream-key": ""}) == (200, None)
+
+
 def test_the_data_plane_keeps_the_playgrounds_header_to_itself(open_house: Relayed):
     open_house.play(replay({}))
     open_house.driftium.client.post(PATH, json={"model": "m"}, headers={"x-driftium-upstream-key": "k"})

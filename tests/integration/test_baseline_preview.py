@@ -9,7 +9,7 @@ import pytest
 
 from proxy.config import History as HistorySettings
 from proxy.config import Settings
-from proxy.preview import preview_of
+from proxy.preview import Preview, preview_of
 from proxy.stores.history import MonitorRow, SampleRow, Text, open_history
 from proxy.stores.ledger import Changes, Ledger
 from tests.conftest import Driftium, wait_until
@@ -145,16 +145,33 @@ def test_an_undone_baseline_can_be_made_active_again(seen: Seen):
     assert [(one["id"], one["active"]) for one in seen["active"]] == [(seen["made"]["baseline_id"], True)]
 
 
-def advice(tmp_path: Path, *samples: Text) -> str:
+def preview(tmp_path: Path, *samples: Text, waiting: int = 0) -> Preview:
     history = open_history(tmp_path)
     row = MonitorRow(
         name="m", created_at=0.0, last_scored_at=1.0, model="a", response_model="a", received=len(samples), observed=0
     )
     rows = [("m", SampleRow(number=i, exchange_id=str(i), at=float(i), text=text)) for i, text in enumerate(samples)]
     Ledger(history, HistorySettings(), ring=2_000).commit(Changes(monitors=[row], samples=rows))
-    found = preview_of(Settings(), history, row, last=None, waiting=0)
+    found = preview_of(Settings(), history, row, last=None, waiting=waiting)
     history.close()
-    return found.advice
+    return found
+
+
+def advice(tmp_path: Path, *samples: Text) -> str:
+    return preview(tmp_path, *samples).advice
+
+
+@pytest.mark.parametrize(
+    ("waiting", "says"),
+    [
+        (0, "wait"),
+        (1, " 1 exchange of all monitors waits to be scored first."),
+        (7, " 7 exchanges of all monitors wait to be scored first."),
+    ],
+)
+def test_what_waits_is_said_of_all_monitors_since_nobody_has_read_whose_it_is(tmp_path: Path, waiting: int, says: str):
+    message = preview(tmp_path, Text(), Text(), waiting=waiting).message
+    assert message.endswith(says) if waiting else says not in message
 
 
 @pytest.mark.parametrize(

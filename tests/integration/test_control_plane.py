@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from proxy.stores.history import open_history
 from tests.conftest import Driftium, free_port, wait_until
 from tests.integration.relayed import PATH, Relayed, end_to_end, relay_to
 from tests.scripted import BREAK, Request, Upstream, answer, completion, replay
@@ -97,6 +98,18 @@ def test_a_last_event_id_that_was_never_given_is_ignored(bare: Driftium, number:
     with bare.client.stream("GET", "/events", headers={"last-event-id": number}) as stream:
         assert stream.status_code == 200
         assert next(stream.iter_lines()) == ": driftium"
+
+
+def test_a_last_event_id_of_another_data_folder_does_not_silence_what_comes(relayed: Relayed):
+    history = open_history(relayed.driftium.data_dir)
+    history.tell("mute", {"monitor": "before"})
+    with relayed.driftium.client.stream("GET", "/events", headers={"last-event-id": "987654"}) as stream:
+        lines = stream.iter_lines()
+        # Past this comment the stream knows where it stands.
+        assert next(lines) == ": driftium"
+        history.tell("mute", {"monitor": "after"})
+        assert next(line for line in lines if line.startswith("data:")) == 'data: {"monitor":"after"}'
+    history.close()
 
 
 def test_without_an_upstream_requests_get_502_in_openais_shape(bare: Driftium):

@@ -1,11 +1,13 @@
 """Where something is wrong, /api/health says what, and the command that mends it."""
 
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from proxy.ollama_models import ollama_lives_at
 from tests.conftest import Driftium, free_port, wait_until
 from tests.scripted import Request, Script, Upstream, answer, replay
 
@@ -39,12 +41,42 @@ def upstream_of(running: Driftium, status: str) -> Any:
     return wait_until(lambda: (told := running.get("/api/health")["upstream"])["status"] == status and told)
 
 
-def test_without_a_model_server_it_is_the_command_that_starts_one(driftium: Callable[..., Driftium]):
+def test_a_model_server_that_is_down_is_told_of_with_what_to_check(driftium: Callable[..., Driftium]):
+    """It may be any: no command starts it."""
     running = driftium(f"http://127.0.0.1:{free_port()}", "--no-worker")
     told = wait_until(asked(running, "upstream"))
-    assert (told["status"], told["mend"]) == ("down", "ollama serve")
+    assert told["status"] == "down"
+    assert "Check that it runs" in told["message"]
     assert "--embedded" in told["message"]
+    assert "Ollama" not in told["message"]
     assert "models" not in told
+    assert "mend" not in told
+
+
+def test_without_an_ollama_where_one_serves_by_default_it_is_the_command_that_starts_one(
+    driftium: Callable[..., Driftium],
+):
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 11434)) == 0:
+            pytest.skip("an Ollama serves here")
+    told = wait_until(asked(driftium("http://localhost:11434", "--no-worker"), "upstream"))
+    assert (told["status"], told["mend"]) == ("down", "ollama serve")
+    assert "Start Ollama" in told["message"]
+
+
+@pytest.mark.parametrize(
+    ("url", "ollama"),
+    [
+        ("http://127.0.0.1:11434", True),
+        ("http://localhost:11434/prefix", True),
+        ("http://[::1]:11434", True),
+        ("http://127.0.0.1:8000", False),
+        ("http://127.0.0.1", False),
+        ("http://models.example:11434", False),
+    ],
+)
+def test_a_server_is_taken_for_ollama_by_its_port_on_this_machine(url: str, ollama: bool):
+    assert ollama_lives_at(url) is ollama
 
 
 @pytest.mark.parametrize(
@@ -58,14 +90,27 @@ def test_an_ollama_without_a_model_is_told_to_pull_one(
     told = upstream_of(running, "up")
     assert (told["models"], told["mend"]) == ([], mend)
     assert told["message"].startswith("Ollama at ")
+    assert told["message"].endswith("every request fails.")
+    assert running.get("/api/health")["status"] == "degraded"
 
 
-def test_another_server_without_a_model_is_named_without_a_command(
+def test_another_server_may_serve_a_model_that_it_does_not_list(
     driftium: Callable[..., Driftium], upstream: Callable[[Script], Upstream]
 ):
-    told = upstream_of(driftium(upstream(without_models(ollama=False)).url, "--no-worker"), "up")
-    assert "has no model" in told["message"]
+    running = driftium(upstream(without_models(ollama=False)).url, "--no-worker")
+    told = upstream_of(running, "up")
+    assert "lists no model" in told["message"]
     assert "mend" not in told
+    assert running.get("/api/health")["status"] == "ok"
+
+
+def test_without_a_worker_its_parts_wait_for_one(
+    driftium: Callable[..., Driftium], upstream: Callable[[Script], Upstream]
+):
+    told = driftium(upstream(replay({})).url, "--no-worker").get("/api/health")
+    for part in ("embedder", "vector_store"):
+        assert told[part]["message"] == "It waits for a worker; none runs."
+        assert "mend" not in told[part]
 
 
 @pytest.mark.parametrize("script", [replay({}), locked])
@@ -91,7 +136,7 @@ def test_weights_that_are_missing_are_told_of_where_they_are_missed(
     assert told["embedder"]["status"] == "not ready"
     assert told["embedder"]["message"] == told["worker"]["message"]
     assert told["embedder"]["mend"] == "pip install 'driftium[embedded]'"
-    assert "message" not in told["vector_store"]
+    assert told["vector_store"]["message"] == "It waits for the worker, which has failed."
 
 
 def test_a_vector_store_that_does_not_answer_is_told_of_there(
@@ -104,4 +149,4 @@ def test_a_vector_store_that_does_not_answer_is_told_of_there(
     )
     assert "Qdrant" in told["vector_store"]["message"]
     assert told["vector_store"]["mend"] == "driftium doctor"
-    assert "message" not in told["embedder"]
+    assert told["embedder"]["message"] == "It waits for the worker, which has failed."

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from drift.records import DetectorScore, Report, Severity
 from proxy.config import History as HistorySettings
+from proxy.history_points import HistoryPoint, history_points
+from proxy.moments import iso
 from proxy.stores import tables as t
-from proxy.stores.history import MonitorRow, open_history
+from proxy.stores.history import History, MonitorRow, open_history
 from proxy.stores.ledger import Changes, Ledger
 from tests.conftest import Driftium, free_port
 
@@ -122,3 +125,45 @@ def test_hours_are_told_only_of_the_time_asked_for(kept: Driftium):
 
 def test_without_a_beginning_there_are_reports_alone(kept: Driftium):
     assert sum(len(page) for page in pages(kept, limit=300)) == REPORTS
+
+
+HOUR = 1_800_000_000 // 3600 * 3600
+
+
+def pruned(folder: Path, keep: int) -> History:
+    """Ten reports of one hour and ten of the next, of which `keep` are kept. The score rises by one with each."""
+    history = open_history(folder)
+    ledger = Ledger(history, HistorySettings(keep_reports=keep), ring=2_000)
+    made = [report("m", HOUR + 360.0 * i, i) for i in range(20)]
+    ledger.commit(Changes(reports=[msgspec.structs.replace(one, mmd2=float(i)) for i, one in enumerate(made)]))
+    ledger.prune()
+    return history
+
+
+def told(history: History, start: float, *, limit: int = 100, end: float = HOUR + 7200.0) -> list[HistoryPoint]:
+    found, cursor = [], None
+    while not found or cursor is not None:
+        page, cursor = history_points(history, "m", limit=limit, start=start, end=end, cursor=cursor)
+        assert len(page) <= limit
+        found += page
+    history.close()
+    return found
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 100])
+def test_the_hour_that_was_pruned_in_part_is_told_once_for_what_is_no_longer_kept(tmp_path: Path, limit: int):
+    """Four of the second hour are kept: six of it and all ten of the first are told by their hours."""
+    points = told(pruned(tmp_path, 4), float(HOUR), limit=limit)
+    assert [point.reports for point in points] == [1, 1, 1, 1, 6, 10]
+    assert [point.timestamp for point in points[4:]] == [iso(HOUR + 3600), iso(HOUR)]
+    assert [point.mmd_score for point in points] == [19, 18, 17, 16, pytest.approx(12.5), pytest.approx(4.5)]
+
+
+@pytest.mark.parametrize(("keep", "reports"), [(20, [1] * 20), (10, [1] * 10 + [10]), (9, [1] * 9 + [1, 10])])
+def test_an_hour_whose_reports_are_all_kept_is_told_by_them_alone(tmp_path: Path, keep: int, reports: list[int]):
+    assert [point.reports for point in told(pruned(tmp_path, keep), float(HOUR))] == reports
+
+
+def test_what_was_pruned_before_the_time_asked_for_is_not_told(tmp_path: Path):
+    """Of the second hour's last four the last two are asked for: the ones that are gone came earlier."""
+    assert [point.reports for point in told(pruned(tmp_path, 4), HOUR + 360.0 * 17.5)] == [1, 1]

@@ -24,7 +24,7 @@ from proxy.stores.ledger import Ledger
 from proxy.stores.log import Entry, Log, open_log
 from proxy.stores.vectors import Vectors
 from proxy.tape import exchange_id
-from proxy.views import drift_view
+from proxy.views import DriftView, drift_view
 from tests.scripted import completion
 
 SECRET = "the launch code is 0000"
@@ -103,6 +103,9 @@ class Bench:
         while self.scorer.score_batch():
             pass
         return {row.name: row.counts for row in self.history.monitors()}
+
+    def view(self) -> DriftView:
+        return drift_view(self.history, self.log, {}, "m")
 
     def close(self) -> None:
         self.vectors.close()
@@ -275,6 +278,85 @@ def test_a_baseline_made_active_again_starts_anew_over_restarts_too(bench: Bench
     bench.score()
     assert bench.ask("score", monitor="m")["p_value"] is not None
     assert drift_view(bench.history, bench.log, {}, "m").observed == 4
+
+
+def alarmed(bench: Bench) -> tuple[str, DriftView]:
+    """A baseline, its id, and what is told once answers to it have turned into others."""
+    for i in range(50):
+        bench.add(body=completion(f"The shop opens at {i % 12} in the morning.", "m"))
+    bench.score()
+    made = bench.ask("baseline")["baseline_id"]
+    for i in range(50):
+        bench.add(body=completion(f"Photosynthesis needs light, water and {i} leaves.", "m"))
+    bench.score()
+    bench.ask("score", monitor="m")
+    view = bench.view()
+    assert view.severity == "CRITICAL"
+    return made, view
+
+
+FIGURES = (
+    *("severity", "ratio", "mmd_score", "threshold", "centroid_score", "detector", "health_index"),
+    *("observed", "verdict", "window", "baseline_id", "baseline_size", "provisional"),
+)
+
+
+def figures(view: DriftView) -> dict[str, Any]:
+    found = {name: getattr(view, name) for name in FIGURES}
+    return {name: pytest.approx(value) if isinstance(value, float) else value for name, value in found.items()}
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("left", ["for another", "for none", "for two others"])
+def test_a_baseline_gone_back_to_at_once_goes_on_as_if_it_had_never_been_left(bench: Bench, left: str, restarts: bool):
+    """The undo of a wrong click: an alarm is not cleared by it, and its witnesses are there again."""
+    made, before = alarmed(bench)
+    pairs = bench.history.pairs("m")
+    assert pairs
+    if left == "for none":
+        bench.ask("deactivate", id=made)
+    else:
+        other = bench.ask("baseline", id="0" * 32)["baseline_id"]
+        if left == "for two others":
+            bench.ask("baseline", id="1" * 32, last=10)
+            bench.ask("activate", id=other)
+    assert bench.view().severity is None
+    # A failure is not compared with anything.
+    bench.add(outcome=Outcome.UPSTREAM_ERROR)
+    bench.score()
+    if restarts:
+        bench.restart()
+    told = bench.ask("activate", id=made)
+    assert "the comparison goes on" in told["message"]
+    assert figures(bench.view()) == figures(before)
+    assert [pair.exchange_id for pair in bench.history.pairs("m")] == [pair.exchange_id for pair in pairs]
+    if restarts:
+        bench.restart()
+    bench.ask("score", monitor="m")
+    assert figures(bench.view()) == figures(before)
+    bench.add()
+    bench.score()
+    assert bench.view().observed == 51
+
+
+def test_a_baseline_gone_back_to_after_an_answer_starts_anew(bench: Bench):
+    """That answer was compared with another baseline, or with none."""
+    made, _ = alarmed(bench)
+    bench.ask("baseline")
+    bench.add()
+    bench.score()
+    assert "the window starts anew" in bench.ask("activate", id=made)["message"]
+    assert (bench.view().severity, bench.view().observed) == (None, 0)
+
+
+def test_a_data_folder_of_before_gets_what_an_undo_needs(bench: Bench):
+    with bench.history.engine.begin() as db:
+        db.exec_driver_sql("drop table left_baselines")
+    bench.restart()
+    made, before = alarmed(bench)
+    bench.ask("baseline")
+    bench.ask("activate", id=made)
+    assert figures(bench.view()) == figures(before)
 
 
 def test_weights_replaced_under_a_name_are_marked_and_become_evidence(bench: Bench):

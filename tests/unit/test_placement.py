@@ -7,7 +7,7 @@ import pytest
 
 from drift.errors import TooFewSamples
 from drift.semantic.centroid import centroid_distance
-from drift.semantic.placement import distance_to_centroid, histogram, nearest, own_distances, share_below
+from drift.semantic.placement import distance_to_centroid, histogram, nearest, own_distances, percentile
 
 AXES = np.eye(3)
 
@@ -39,16 +39,41 @@ def test_each_own_distance_is_to_the_centroid_of_the_others():
 
 
 def test_new_answers_of_the_same_kind_are_spread_evenly_over_the_percentiles():
-    """Of 4,000 vectors, 2,000 known: the share below of the new ones averages a half within its standard error."""
+    """2,000 vectors known: the percentiles of 500 new ones average a half within their standard error."""
     vectors = sphere(np.random.default_rng(2), 4_000)
     known, new = vectors[:2_000], vectors[2_000:]
-    own = own_distances(known)
-    shares = [share_below(distance_to_centroid(one, known), own) for one in new]
-    assert np.mean(shares) == pytest.approx(0.5, abs=4 * (1 / 12 / 2_000 + 1 / 12 / 2_000) ** 0.5)
+    shares = [percentile(one, known) for one in new[:500]]
+    assert np.mean(shares) == pytest.approx(0.5, abs=4 * (1 / 12 / 2_000 + 1 / 12 / 500) ** 0.5)
 
 
-def test_the_share_below_counts_only_what_is_smaller():
-    assert share_below(2.0, np.array([1.0, 2.0, 2.0, 3.0])) == 0.25
+@pytest.mark.parametrize("count", [1, 2, 50, 2_000])
+def test_one_more_of_the_same_answer_is_in_the_middle_of_them(count: int):
+    same = sphere(np.random.default_rng(4), 1)
+    assert percentile(same[0], np.repeat(same, count, axis=0)) == 0.5
+
+
+def test_an_answer_that_forty_of_fifty_give_is_in_the_middle_of_the_forty():
+    """Also where the encoder has rounded it a little differently; the ten others are farther."""
+    rng = np.random.default_rng(5)
+    same, others = sphere(rng, 1), sphere(rng, 10)
+    baseline = np.vstack([np.repeat(same, 40, axis=0), others])
+    assert percentile(same[0], baseline) == 0.4
+    assert percentile(same[0] + rng.normal(scale=1e-7, size=20), baseline) == 0.4
+
+
+def test_an_answer_unlike_all_others_is_farther_than_any_and_one_at_their_middle_nearer():
+    vectors = sphere(np.random.default_rng(6), 30)
+    middle = vectors.mean(axis=0)
+    assert percentile(-middle, vectors) == 1
+    assert percentile(middle / np.linalg.norm(middle), vectors) == 0
+
+
+def test_one_of_a_sample_has_the_rank_of_its_own_distance_among_theirs():
+    vectors = sphere(np.random.default_rng(7), 40)
+    own = own_distances(vectors)
+    for place in range(40):
+        rank = (np.delete(own, place) < own[place]).mean()
+        assert percentile(vectors[place], np.delete(vectors, place, axis=0)) == pytest.approx(rank)
 
 
 def test_a_histogram_covers_the_values_in_equal_bins_whose_shares_add_up_to_1():
@@ -77,5 +102,7 @@ def test_the_nearest_come_first_and_no_more_than_there_are():
 def test_too_few_vectors_are_refused():
     with pytest.raises(TooFewSamples):
         distance_to_centroid(AXES[0], AXES[:0])
+    with pytest.raises(TooFewSamples):
+        percentile(AXES[0], AXES[:0])
     with pytest.raises(TooFewSamples):
         own_distances(AXES[:1])

@@ -193,6 +193,14 @@ def test_a_constant_that_became_another_is_complete_drift():
     assert found.direction == "mean 3 -> 4"
 
 
+def test_the_picture_of_a_constant_shows_how_far_the_current_values_went():
+    """Also where the constant is a whole number and the values are not: 0 is one bar, .1 to .6 are others."""
+    found = compare_numeric(np.zeros(100), np.repeat([0.0, 0.1, 0.3, 0.6], 25))
+    assert found.shares[0].reference == 1.0
+    assert found.shares[0].current == 0.25
+    assert sum(share.current > 0 for share in found.shares) == 4
+
+
 def test_values_near_the_largest_double_lose_figures_and_nothing_else():
     found = compare_numeric(np.array([1e308, -1e308, 1e308]), np.array([1e308, 0.0]))
     assert all(np.isfinite(value) for value in found.figures.values())

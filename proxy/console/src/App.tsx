@@ -3,6 +3,7 @@
 import { LocationProvider, Route, Router } from "preact-iso";
 
 import { Header } from "./components/Header";
+import { Lost } from "./components/Lost";
 import { TokenDialog } from "./components/TokenDialog";
 import { Compare } from "./pages/Compare";
 import { NotFound } from "./pages/NotFound";
@@ -20,6 +21,7 @@ export function App() {
       </a>
       <Header />
       <main id="content" tabIndex={-1}>
+        <Lost />
         <Router>
           <Route path="/" component={Overview} />
           <Route path="/compare" component={Compare} />

@@ -21,7 +21,7 @@ export function here(changes: Readonly<Record<string, string | null>>): string {
     if (value === null || value === "") search.delete(name);
     else search.set(name, value);
   }
-  return location.pathname + (search.size ? `?${search}` : "");
+  return location.pathname + (search.size ? `?${search}` : "") + location.hash;
 }
 
 /** A view's path with parameters, for links; empty values are left out. */

@@ -74,12 +74,18 @@ export async function send(method: string, path: string, options: Options = {}):
       throw new Refused(0, `Driftium does not answer at ${location.origin}. Is it still running?`);
     }
     if (wantsToken(response)) {
-      await askForToken();
+      // The right one may have come while this request was under way.
+      if (token() === admin) await Promise.race([askForToken(), left(options.signal)]);
       continue;
     }
     if (!response.ok) throw new Refused(response.status, await detail(response));
     return response;
   }
+}
+
+/** Rejects when the request is no longer wanted. */
+function left(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true }));
 }
 
 /** Driftium's own 401: a model server that refuses its key answers with one too. */

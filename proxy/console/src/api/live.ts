@@ -15,6 +15,8 @@ export interface LiveEvent {
 }
 
 const RETRY_MS = 2000;
+/** The server says something every 15 s: this long without a byte it is not there, whatever the connection says. */
+const SILENCE_MS = 45_000;
 const listeners = new Set<(event: LiveEvent) => void>();
 const watchers = new Set<(link: Link) => void>();
 let link: Link = "connecting";
@@ -31,18 +33,26 @@ async function follow(): Promise<void> {
     try {
       const headers: Record<string, string> = { accept: "text/event-stream" };
       if (last) headers["last-event-id"] = last;
-      const response = await send("GET", "/events", { headers });
+      const silent = new AbortController();
+      const response = await send("GET", "/events", { headers, signal: silent.signal });
       setLink("live");
-      await read(response);
+      await read(response, silent);
     } catch (error) {
-      if (!(error instanceof Refused || error instanceof TypeError)) console.error(error);
+      const lost = error instanceof Refused || error instanceof TypeError || error instanceof DOMException;
+      if (!lost) console.error(error);
     }
     setLink("lost");
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 
-async function read(response: Response): Promise<void> {
+async function read(response: Response, silent: AbortController): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silent.abort(), SILENCE_MS);
+  };
+
   const parser = createParser({
     onEvent: ({ event, data, id }) => {
       if (id) last = id;
@@ -51,7 +61,15 @@ async function read(response: Response): Promise<void> {
     },
   });
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) parser.feed(part.value);
+  try {
+    heard();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      heard();
+      parser.feed(part.value);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Call `handle` with each event of these kinds while the component is shown. */

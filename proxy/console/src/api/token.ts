@@ -1,4 +1,4 @@
-/** The admin token, where the server asks for one: kept in this browser, sent with every request. */
+/** The admin token, where the server asks for one: kept in this browser, sent with every request to this Driftium. */
 
 const KEY = "driftium.token";
 
@@ -6,29 +6,36 @@ type Listener = (wanted: boolean) => void;
 
 const listeners = new Set<Listener>();
 let wanted = false;
-let waiting: Array<() => void> = [];
+/** All requests that were refused wait for the same token. */
+let asked: { given: Promise<void>; go: () => void } | undefined;
+/** Where the browser stores nothing it holds until the page is left. */
+let held: string | null = null;
 
 export function token(): string | null {
   try {
-    return localStorage.getItem(KEY);
+    return localStorage.getItem(KEY) ?? held;
   } catch {
-    return null;
+    return held;
   }
+}
+
+/** Whether a server can have such a token: printable ASCII without spaces, as its settings demand. */
+export function isToken(value: string): boolean {
+  return /^[\x21-\x7e]+$/.test(value);
 }
 
 export function keepToken(value: string): void {
+  held = value;
   try {
     localStorage.setItem(KEY, value);
   } catch {
-    // No storage: it holds until the page is left.
+    // Held above.
   }
-  tell(false);
-  const going = waiting;
-  waiting = [];
-  going.forEach((go) => go());
+  goOn();
 }
 
 export function forgetToken(): void {
+  held = null;
   try {
     localStorage.removeItem(KEY);
   } catch {
@@ -36,10 +43,19 @@ export function forgetToken(): void {
   }
 }
 
-/** Ask for a token; resolves once one was given. All requests that were refused wait for the same one. */
+/** Ask for a token; resolves once one was given, here or in another tab. */
 export function askForToken(): Promise<void> {
-  tell(true);
-  return new Promise((resolve) => waiting.push(resolve));
+  if (!asked) {
+    let go = () => undefined as void;
+    asked = { given: new Promise((resolve) => (go = resolve)), go: () => go() };
+    tell(true);
+  }
+  return asked.given;
+}
+
+/** Whether everything waits for a person to give one. */
+export function isTokenWanted(): boolean {
+  return wanted;
 }
 
 /** Be told whether a token is wanted, now and on each change; returns how to stop. */
@@ -49,7 +65,18 @@ export function onTokenWanted(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
+function goOn(): void {
+  const waiting = asked;
+  asked = undefined;
+  tell(false);
+  waiting?.go();
+}
+
 function tell(now: boolean): void {
   wanted = now;
   listeners.forEach((listener) => listener(now));
 }
+
+addEventListener("storage", (event) => {
+  if (event.key === KEY && event.newValue) goOn();
+});

@@ -43,7 +43,7 @@ const MINUTE = 60;
 const WHOLE_DAY = 86_400;
 
 /** Times of day, and the date below where the day is a new one. */
-function times(_: uPlot, splits: number[], __: number, ___: number, step: number): string[] {
+function clock(_: uPlot, splits: number[], __: number, ___: number, step: number): string[] {
   let before = "";
   return splits.map((at) => {
     const date = new Date(at * 1000);
@@ -55,13 +55,25 @@ function times(_: uPlot, splits: number[], __: number, ___: number, step: number
   });
 }
 
+/** Local time, and UTC beside it. */
+function moment(date: Date): string {
+  return `${LOCAL(date)} (${date.toISOString().slice(0, 19).replace("T", " ")} UTC)`;
+}
+
 const LOCAL = uPlot.fmtDate("{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}");
 
-/** Draw into `box`. Returns the plot; its owner destroys it. */
-export function draw(box: HTMLElement, drawn: Drawn, onZoom: (from: number, to: number) => void): uPlot {
+export interface Plot {
+  plot: uPlot;
+  /** Show newer points of the same lines; whoever has zoomed keeps the view. */
+  update: (newer: Drawn) => void;
+}
+
+/** Draw into `box`. Its owner destroys the plot. */
+export function draw(box: HTMLElement, first: Drawn): Plot {
+  let drawn = first;
   const ink = [colour("--accent"), colour("--bad")];
   const series: uPlot.Series[] = [
-    { label: "time", value: (_, at) => (at === null ? "–" : LOCAL(new Date(at * 1000))) },
+    { label: "time", value: (_, at) => (at === null ? "–" : moment(new Date(at * 1000))) },
     ...drawn.lines.map((line, i) => ({
       label: line.name,
       stroke: ink[i % ink.length]!,
@@ -72,25 +84,34 @@ export function draw(box: HTMLElement, drawn: Drawn, onZoom: (from: number, to: 
       value: (_: uPlot, value: number | null) => (value === null ? "–" : value.toPrecision(3)),
     })),
   ];
-  const values = drawn.lines.map((line) => line.values as (number | null)[]);
   const plot = new uPlot(
     {
       width: box.clientWidth,
       height: HEIGHT,
       series,
-      axes: [{ ...axis(), values: times, space: 70 }, { ...axis(), size: 56 }],
+      axes: [{ ...axis(), values: clock, space: 70 }, { ...axis(), size: 56 }],
       scales: { x: { time: true }, y: drawn.range ? { range: [...drawn.range] as uPlot.Range.MinMax } : {} },
       cursor: { drag: { x: true, y: false } },
       hooks: {
         draw: [(u) => alarm(u, drawn.alarm, ink[1]!), (u) => marks(u, drawn.marks, colour("--muted"))],
-        setScale: [(u, key) => key === "x" && onZoom(u.scales.x!.min!, u.scales.x!.max!)],
       },
     },
-    [drawn.times as number[], ...values],
+    data(drawn),
     box,
   );
   plot.over.addEventListener("wheel", (event) => wheel(plot, event), { passive: false });
-  return plot;
+  const update = (newer: Drawn) => {
+    const { min, max } = plot.scales.x!;
+    const whole = min == null || max == null || (min <= drawn.times[0]! && max >= drawn.times.at(-1)!);
+    drawn = newer;
+    plot.setData(data(newer), whole);
+    if (!whole) plot.setScale("x", { min, max });
+  };
+  return { plot, update };
+}
+
+function data({ times, lines }: Drawn): uPlot.AlignedData {
+  return [times as number[], ...lines.map((line) => line.values as (number | null)[])];
 }
 
 /** Keep the middle, or `around`, and show `factor` times as much. Bounded by what there is. */

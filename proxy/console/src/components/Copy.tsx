@@ -41,8 +41,7 @@ async function write(text: string): Promise<void> {
 export function Code(props: { text: string; what: string }) {
   return (
     <div class="code">
-      {/* Wide code scrolls, which the keyboard must be able to do too. */}
-      <pre tabIndex={0} aria-label={props.what}>
+      <pre role="group" aria-label={props.what}>
         <code>{props.text}</code>
       </pre>
       <Copy text={props.text} what={props.what} />

@@ -6,7 +6,14 @@ import { useEffect, useId, useRef } from "preact/hooks";
 export function Dialog(props: { title: string; onClose?: () => void; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    const before = document.activeElement;
+    dialog.current?.showModal();
+    dialog.current?.querySelector<HTMLElement>("input, textarea, select, .primary")?.focus();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
   return (
     <dialog
       ref={dialog}
@@ -15,6 +22,8 @@ export function Dialog(props: { title: string; onClose?: () => void; children: C
         event.preventDefault();
         props.onClose?.();
       }}
+      // A second Escape closes it whatever the page says: one that must be answered opens again.
+      onClose={() => (props.onClose ? props.onClose() : dialog.current?.showModal())}
     >
       <div class="stack">
         <div class="row spread">

@@ -23,8 +23,8 @@ export function Header() {
   const { path, query } = useLocation();
   const name = PAGES.find(([page]) => page === path)?.[1];
   useEffect(() => {
-    document.title = name && path !== "/" ? `${name} · Driftium` : "Driftium";
-  }, [name, path]);
+    document.title = [query.monitor, name && path !== "/" ? name : "", "Driftium"].filter(Boolean).join(" · ");
+  }, [name, path, query.monitor]);
   return (
     <header class="top">
       <div class="inside">

@@ -1,17 +1,24 @@
 /** Which monitor a page is about: the address's, else the busiest. */
 
+import { useEffect } from "preact/hooks";
+
 import { useParameter } from "../api/address";
 import type { Schemas } from "../api/client";
 import { useQuery } from "../api/query";
 
 export type Monitor = Schemas["MonitorView"];
 
-/** All monitors, the one that is looked at, and how to look at another. */
-export function useMonitors() {
+/** All monitors, the one that is looked at, and how to look at another. `pin` writes its name into the address. */
+export function useMonitors(pin = false) {
   const [name, choose] = useParameter("monitor");
   const { data, error, loading, refresh } = useQuery("/monitors", { on: ["score", "baseline", "mute"], every: 10 });
   const monitors = data?.monitors ?? [];
   const monitor = name ? monitors.find((one) => one.name === name) : monitors[0];
+  // Whoever looks at the busiest keeps looking at it when another becomes that, and can share the address.
+  const first = monitor?.name;
+  useEffect(() => {
+    if (pin && !name && first) choose(first);
+  }, [pin, name, first]);
   return { monitors, monitor, name: name || monitor?.name, choose, error, loading, refresh, known: data !== undefined };
 }
 

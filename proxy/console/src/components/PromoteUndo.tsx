@@ -20,7 +20,7 @@ interface Undone {
   later: boolean;
 }
 
-export function PromoteUndo(props: { made: Made; dismiss: () => void }) {
+export function PromoteUndo(props: { made: Made; changed?: () => void; dismiss: () => void }) {
   const { made, dismiss } = props;
   const [waiting, setWaiting] = useState(made.later);
   const [undone, setUndone] = useState<Undone | null>(null);
@@ -44,6 +44,7 @@ export function PromoteUndo(props: { made: Made; dismiss: () => void }) {
         : await send("POST", "/baseline/{id}/deactivate", { path: { id: made.id } });
       const answer = (await response.json()) as Answer<"/baseline/{baseline_id}/activate", "post">;
       setUndone({ message: answer.message, later: response.status === 202 });
+      props.changed?.();
     } catch (failure) {
       setError(failure instanceof Error ? failure.message : String(failure));
     }

@@ -2,13 +2,14 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-import { keepToken, onTokenWanted, token } from "../api/token";
+import { isToken, keepToken, onTokenWanted, token } from "../api/token";
 import { Dialog } from "./Dialog";
 import { Field, Note } from "./parts";
 
 export function TokenDialog() {
   const [wanted, want] = useState(false);
   const [value, set] = useState("");
+  const [wrong, setWrong] = useState(false);
   useEffect(() => onTokenWanted(want), []);
   if (!wanted) return null;
   const refused = token() !== null;
@@ -17,11 +18,15 @@ export function TokenDialog() {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (value.trim()) keepToken(value.trim());
+          const given = value.trim();
+          setWrong(!isToken(given));
+          if (!isToken(given)) return;
+          keepToken(given);
           set("");
         }}
       >
-        {refused && <Note kind="error">The token that was used is not the server's. Check it and try again.</Note>}
+        {refused && !wrong && <Note kind="error">The token that was used is not the server's. Check it and try again.</Note>}
+        {wrong && <Note kind="error">A token is made of printable ASCII characters, without spaces. Was more copied than it?</Note>}
         <p>
           It is <code>server.admin_token</code> in the server's config.toml, or <code>DRIFTIUM_SERVER__ADMIN_TOKEN</code>{" "}
           in its environment. This browser keeps it for this address and sends it nowhere else.

@@ -25,14 +25,14 @@ const SECTIONS = [
 const PAIRS = 50;
 
 export function Compare() {
-  const { monitors, monitor, name, choose, error, refresh, known } = useMonitors();
+  const { monitors, monitor, name, choose, error, refresh, known } = useMonitors(true);
   return (
     <>
       <Heading title="Compare" text="The baseline's answers beside the current ones, those that differ most tellingly first.">
         <div class="cmp-pick">
           <MonitorPicker monitors={monitors} name={name} choose={choose} />
         </div>
-        {monitor && <Promote monitor={monitor.name} />}
+        {monitor && <Promote key={monitor.name} monitor={monitor.name} />}
       </Heading>
       <Failed error={error} retry={refresh} />
       {known ? <Comparison monitor={name} /> : !error && <Loading what="monitors" />}

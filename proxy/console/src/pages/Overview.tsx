@@ -14,6 +14,7 @@ import { Coverage } from "./overview/Coverage";
 import { Detectors } from "./overview/Detectors";
 import { Figures } from "./overview/Figures";
 import { HistoryCard } from "./overview/HistoryCard";
+import { Mute } from "./overview/Mute";
 import { MonitorTable } from "./overview/MonitorTable";
 import { Standing } from "./overview/Standing";
 import { Trend } from "./overview/Trend";
@@ -21,14 +22,16 @@ import { Wrong } from "./overview/Wrong";
 import { FirstAnswer } from "./set-up/FirstAnswer";
 
 export function Overview() {
-  const { monitors, name, choose, error, known, refresh } = useMonitors();
+  const { monitors, name, choose, error, known, refresh } = useMonitors(true);
+  // After a new baseline nothing that was said of the old one stays on the page.
+  const [turn, setTurn] = useState(0);
   return (
     <>
       <Heading title="Overview" text="How far the answers have moved from their baseline, and whose doing it is.">
         <div class="row">
           <MonitorPicker monitors={monitors} name={name} choose={choose} />
           {/* Here, whatever the monitor's status becomes: the offer to undo must not go with it. */}
-          {name && <Promote key={name} monitor={name} />}
+          {name && <Promote key={name} monitor={name} changed={() => setTurn((n) => n + 1)} />}
         </div>
       </Heading>
       <Wrong />
@@ -38,7 +41,7 @@ export function Overview() {
       {known && monitors.length > 0 && name && (
         <>
           {monitors.length > 1 && <MonitorTable monitors={monitors} name={name} />}
-          <Monitor key={name} name={name} changed={refresh} />
+          <Monitor key={`${name} ${turn}`} name={name} changed={refresh} />
         </>
       )}
     </>
@@ -74,6 +77,11 @@ function Monitor(props: { name: string; changed: () => void }) {
   const waiting = view.status === "waiting_for_baseline";
   return (
     <div class="overview">
+      {drift.error && (
+        <div class="wide">
+          <Failed error={drift.error} retry={refresh} />
+        </div>
+      )}
       <div class="stack">
         {waiting ? (
           <Empty title="These answers have no baseline yet">
@@ -82,10 +90,12 @@ function Monitor(props: { name: string; changed: () => void }) {
               A baseline is the answers as you want them: 100 to 500 are good. Later answers are compared with it. Once enough of
               your usual traffic has passed, make it with the button above.
             </p>
+            <Mute monitor={name} mute={view.mute} changed={refresh} />
           </Empty>
         ) : (
           <Standing drift={view} looked={setLooked} refresh={refresh} />
         )}
+        <Failed error={latest.error} retry={latest.refresh} />
         {latest.data && latest.data.history.length > 0 && <Trend points={latest.data.history} />}
         <Coverage drift={view} />
       </div>
@@ -94,7 +104,7 @@ function Monitor(props: { name: string; changed: () => void }) {
         {view.detectors.length > 0 && <Detectors detectors={view.detectors} worst={view.detector} />}
         <Baselines monitor={name} />
       </div>
-      {!waiting && <HistoryCard monitor={name} />}
+      {(!waiting || (latest.data && latest.data.history.length > 0)) && <HistoryCard monitor={name} />}
     </div>
   );
 }

@@ -36,7 +36,7 @@ export function Playground() {
         title="Playground"
         text="Answers from here are monitored like any other, marked as coming from the playground: they move the drift, and can become a baseline."
       >
-        {monitors.length > 0 && <Promote monitor={monitor || own || undefined} />}
+        {monitors.length > 0 && <Promote key={monitor || own} monitor={monitor || own || undefined} />}
       </Heading>
       <Failed error={health.error} retry={health.refresh} />
       {upstream?.status === "down" && (

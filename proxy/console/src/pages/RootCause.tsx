@@ -3,7 +3,7 @@
 import "../styles/root-cause.css";
 
 import { useLocation } from "preact-iso";
-import { useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { here, to } from "../api/address";
 import { useQuery } from "../api/query";
@@ -20,19 +20,21 @@ import { Runs } from "./root-cause/Runs";
 import { Search } from "./root-cause/Search";
 import { Moved } from "./root-cause/Statements";
 import { Suspects } from "./root-cause/Suspects";
-import { Trace, type Traced } from "./root-cause/Trace";
+import { Trace } from "./root-cause/Trace";
+import { traceOf } from "./root-cause/traced";
 
 export function RootCause() {
   const { query, route } = useLocation();
-  const { monitors, name: picked, error: unread, refresh: reread, known } = useMonitors();
   const named = query.run ?? "";
+  const { monitors, name: picked, error: unread, refresh: reread, known } = useMonitors(!named);
   const [choices, choose] = useState(CHOICES);
   const [nothing, tell] = useState<{ monitor: string | null; status: string; message: string } | null>(null);
-  const asking = useAsking();
 
   const report = useQuery("/drift/rca/runs/{run_id}", { path: { run_id: named }, enabled: Boolean(named) });
   // A run that the address names says itself which monitor it is about.
   const monitor = named ? (report.data?.monitor ?? query.monitor ?? (report.error ? picked : undefined)) : picked;
+  const asking = useAsking(monitor);
+  useLayoutEffect(() => tell(null), [monitor]);
   const runs = useQuery("/drift/rca/runs", { query: { monitor, limit: 20 }, enabled: Boolean(monitor) });
   const latest = named ? undefined : runs.data?.runs[0]?.id;
   const last = useQuery("/drift/rca/runs/{run_id}", { path: { run_id: latest ?? "" }, enabled: Boolean(latest) });
@@ -52,29 +54,26 @@ export function RootCause() {
 
   const look = async () => {
     tell(null);
-    const answer = await asking.ask(monitor, choices, Boolean(view));
+    const answer = await asking.ask(choices, Boolean(view));
     if (answer === null) return;
     if (!answer.available) return tell(answer);
     runs.refresh();
     route(here({ monitor: answer.monitor, run: answer.id }));
   };
   const running = asking.since !== null || live?.state === "running";
-  const trace: Traced | null = live && (live.state !== "done" || live.id === view?.id)
-    ? live
-    : asking.since !== null
-      ? { id: "", monitor: monitor ?? "", steps: [], state: "running", began: asking.since }
-      : view
-        ? { id: view.id ?? "", monitor: view.monitor, steps: view.agent_collaboration_log, state: "done" }
-        : null;
+  const opened = useMemo(() => Date.now(), [named, monitor]);
+  const listed = runs.data?.runs.some((run) => run.id === live?.id);
+  const awaited = named ? live?.id === named : !listed || live?.id === latest;
+  const trace = traceOf({ monitor: monitor ?? "", live, view, since: asking.since, awaited, opened });
   const newer = named && runs.data?.runs[0]?.id !== named && live?.state === "done" && live.id === runs.data?.runs[0]?.id;
 
   return (
     <Citing.Provider value={citing}>
       <Heading title="Root cause" text="Why a monitor has drifted, what to do, and the evidence that each sentence rests on.">
-        <MonitorPicker monitors={monitors} name={monitor} choose={(name) => route(to("/root-cause", { monitor: name }))} />
+        <MonitorPicker monitors={monitors} name={monitor} choose={(name) => route(to("/root-cause", { monitor: name }), true)} />
       </Heading>
       <Failed error={unread} retry={reread} />
-      {(monitors.length > 0 || monitor) && (
+      {monitor && (
         <Search
           again={Boolean(view)}
           since={asking.since}

@@ -26,7 +26,7 @@ export function SetUp() {
       <Failed error={error} retry={refresh} />
       <div class="set-up">
         <Card title="Parts" aside={data && <span class="muted small">Driftium {data.version}</span>}>
-          {data ? <Parts parts={problems(data)} /> : <Loading />}
+          {data ? <Parts parts={problems(data)} /> : !error && <Loading />}
           <p class="small muted">
             <code>driftium doctor</code> checks the same from a terminal, with the disk and the ports.
           </p>
@@ -41,7 +41,11 @@ export function SetUp() {
         </Card>
         <Card title="Prometheus">
           <p>
-            The gauges are at <a href="/metrics">/metrics</a>. In <code>prometheus.yml</code>:
+            The gauges are at{" "}
+            <a href="/metrics" target="_blank" rel="noopener">
+              /metrics
+            </a>
+            . In <code>prometheus.yml</code>:
           </p>
           <Code text={scrape()} what="Prometheus scrape config" />
         </Card>
@@ -52,7 +56,10 @@ export function SetUp() {
           />
           <p class="small muted">
             In turn: the whole story in two minutes; exit code 3 on drift, for a CI job; the cause, for a ticket; the drift of two
-            tables. Every route is listed at <a href="/schema">/schema</a>.
+            tables. Every route is listed at {/* Not a page of the console: in a tab of its own, where no router takes the click. */}
+            <a href="/schema" target="_blank" rel="noopener">
+              /schema
+            </a>.
           </p>
         </Card>
         <Token />
@@ -86,12 +93,17 @@ function Parts(props: { parts: readonly Part[] }) {
   );
 }
 
+const AUTHORISED = `
+    # Only where metrics.require_token is set:
+    authorization:
+      credentials_file: /etc/prometheus/driftium_token`;
+
 function scrape(): string {
   return `scrape_configs:
   - job_name: driftium
     scheme: ${location.protocol.replace(":", "")}
     static_configs:
-      - targets: ["${location.host}"]`;
+      - targets: ["${location.host}"]${token() ? AUTHORISED : ""}`;
 }
 
 function Token() {

@@ -15,6 +15,7 @@ import { Own } from "./tables/Own";
 import { References } from "./tables/References";
 import { Reports } from "./tables/Reports";
 import { Result } from "./tables/Result";
+import { useSimulated } from "./tables/simulated";
 import { Teach } from "./tables/Teach";
 
 type Run = Schemas["Run"];
@@ -33,10 +34,7 @@ export function Tables() {
     path: { report_id: id },
     enabled: Boolean(id) && sent?.report_id !== id,
   });
-  const simulated = useQuery("/api/monitoring/simulated", {
-    query: { age_threshold: Number(chosen.age), p_threshold: Number(chosen.p), seed: Number(chosen.seed) },
-    enabled: example,
-  });
+  const simulated = useSimulated(chosen, example);
   const now = example ? simulated.data : id ? (sent?.report_id === id ? sent : stored.data) : undefined;
   const error = example ? simulated.error : id && sent?.report_id !== id ? stored.error : "";
   const wanted = example || Boolean(id);

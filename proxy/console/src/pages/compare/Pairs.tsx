@@ -7,6 +7,7 @@ import type { Schemas } from "../../api/client";
 import { Table } from "../../charts/Chart";
 import { Card, Note } from "../../components/parts";
 import { fixed, plural } from "../../format";
+import { OneExchange } from "./OneExchange";
 import { PairView } from "./PairView";
 import { weight } from "./witness";
 
@@ -55,10 +56,7 @@ export function Pairs(props: { samples: Schemas["SamplesView"]; evidence: Schema
         )}
       </p>
       {named && !pairs.some((pair) => pair.exchange_id === named) && (
-        <Note kind="warning">
-          The pair of exchange <code>{named}</code> is not among the {plural(pairs.length, "pair")} of the latest look: newer
-          answers took its place, or it belongs to another monitor.
-        </Note>
+        <OneExchange key={named} id={named} />
       )}
       {textless ? (
         <Textless pairs={pairs} />

@@ -70,8 +70,8 @@ export function Baselines(props: { monitor: string }) {
       {asked && (
         <Dialog title="Go back to this baseline?" onClose={() => ask(undefined)}>
           <p>
-            The next answers of {props.monitor} are compared with those {plural(asked.size, "answer")} again, and its window
-            starts anew. The baseline in use now stays in this list.
+            The next answers of {props.monitor} are compared with those {plural(asked.size, "answer")} again; its window
+            starts anew where any were scored since. The baseline in use now stays in this list.
           </p>
           <div class="row">
             <button type="button" class="button primary" onClick={() => void activate(asked.id)}>

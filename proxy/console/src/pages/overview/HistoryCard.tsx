@@ -6,7 +6,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 
 import { useParameter } from "../../api/address";
-import { type Drawn, draw, pan, whole, zoom } from "../../charts/LongHistory";
+import { type Drawn, draw, pan, type Plot as Made, whole, zoom } from "../../charts/LongHistory";
 import { Table } from "../../charts/Chart";
 import { Card, Failed, Loading, Time } from "../../components/parts";
 import { CHANGED } from "../../components/ThemeToggle";
@@ -32,7 +32,7 @@ export function HistoryCard(props: { monitor: string }) {
   const [span, setSpan] = useParameter("span");
   const [shown, setShown] = useParameter("show");
   const [, days] = SPANS[span] ?? SPANS.week!;
-  const { points, marks, error, loading } = useHistory(props.monitor, days);
+  const { points, marks, error, loading, retry } = useHistory(props.monitor, days);
   const [table, setTable] = useState(false);
   const kind = shown in SHOWN ? shown : "health";
   const drawn = useMemo(() => toDraw(kind, points, marks), [kind, points, marks]);
@@ -65,12 +65,12 @@ export function HistoryCard(props: { monitor: string }) {
         </span>
       }
     >
-      <Failed error={error} />
+      <Failed error={error} retry={retry} />
       {loading && !points.length ? <Loading what="the history" /> : null}
       {!loading && points.length < 2 ? (
         <p class="muted">The history begins with the second report: a report is made every ten seconds while answers come.</p>
       ) : null}
-      {points.length >= 2 && <Plot drawn={drawn} label={`${SHOWN[kind]} over time, ${count(points.length)} points`} />}
+      {points.length >= 2 && <Plot key={`${kind} ${span}`} drawn={drawn} label={`${SHOWN[kind]} over time, ${count(points.length)} points`} />}
       {marks.length > 0 && <Marks marks={marks} />}
       {points.length >= 2 && (
         <>
@@ -123,36 +123,32 @@ function fromFirstMark(drawn: Drawn): Drawn {
 
 function Plot(props: { drawn: Drawn; label: string }) {
   const box = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | undefined>(undefined);
-  const view = useRef<readonly [number, number] | null>(null);
+  const made = useRef<Made | undefined>(undefined);
   const drawn = useMemo(() => fromFirstMark(rising(props.drawn)), [props.drawn]);
+  const newest = useRef(drawn);
+  newest.current = drawn;
   useEffect(() => {
     const here = box.current!;
     const make = () => {
-      plot.current?.destroy();
-      const last = drawn.times.at(-1)!;
-      const seen = view.current;
-      const made = draw(here, drawn, (from, to) => {
-        // Whoever has zoomed keeps the view while new points come; whoever has not sees all of them.
-        view.current = from <= drawn.times[0]! && to >= last ? null : [from, to];
-      });
-      plot.current = made;
-      if (seen) made.setScale("x", { min: seen[0], max: seen[1] });
+      made.current?.plot.destroy();
+      made.current = draw(here, newest.current);
     };
     make();
     document.addEventListener(CHANGED, make);
     const resized = new ResizeObserver(() => {
+      const plot = made.current?.plot;
       const width = here.clientWidth;
-      if (plot.current && width && width !== plot.current.width) plot.current.setSize({ width, height: plot.current.height });
+      if (plot && width && width !== plot.width) plot.setSize({ width, height: plot.height });
     });
     resized.observe(here);
     return () => {
       document.removeEventListener(CHANGED, make);
       resized.disconnect();
-      plot.current?.destroy();
-      plot.current = undefined;
+      made.current?.plot.destroy();
+      made.current = undefined;
     };
-  }, [drawn]);
+  }, []);
+  useEffect(() => made.current?.update(drawn), [drawn]);
   const keys: Record<string, (plot: uPlot) => void> = {
     ArrowLeft: (u) => pan(u, -0.2),
     ArrowRight: (u) => pan(u, 0.2),
@@ -161,7 +157,7 @@ function Plot(props: { drawn: Drawn; label: string }) {
     "-": (u) => zoom(u, 1.6),
     "0": whole,
   };
-  const act = (key: string) => plot.current && keys[key]?.(plot.current);
+  const act = (key: string) => made.current && keys[key]?.(made.current.plot);
   return (
     <div class="long stack">
       <div

@@ -31,15 +31,32 @@ export function Mute(props: { monitor: string; mute: Schemas["MuteView"] | null;
       setError(refused instanceof Refused ? refused.message : String(refused));
     }
   };
+  const dialog = open && (
+    <MuteDialog
+      monitor={monitor}
+      note={mute?.note ?? ""}
+      close={() => setOpen(false)}
+      done={() => {
+        setOpen(false);
+        changed();
+      }}
+    />
+  );
   if (mute)
     return (
       <Note kind="warning">
         Muted until <Time at={mute.until} />
         {mute.note && <>: {mute.note}</>}{" "}
-        <button type="button" class="button small" onClick={() => void unmute()}>
-          Unmute
-        </button>
+        <span class="row">
+          <button type="button" class="button small" onClick={() => void unmute()}>
+            Unmute
+          </button>
+          <button type="button" class="button small" onClick={() => setOpen(true)}>
+            Change
+          </button>
+        </span>
         <Failed error={error} />
+        {dialog}
       </Note>
     );
   return (
@@ -47,23 +64,14 @@ export function Mute(props: { monitor: string; mute: Schemas["MuteView"] | null;
       <button type="button" class="button" onClick={() => setOpen(true)}>
         Mute
       </button>
-      {open && (
-        <MuteDialog
-          monitor={monitor}
-          close={() => setOpen(false)}
-          done={() => {
-            setOpen(false);
-            changed();
-          }}
-        />
-      )}
+      {dialog}
     </>
   );
 }
 
-function MuteDialog(props: { monitor: string; close: () => void; done: () => void }) {
+function MuteDialog(props: { monitor: string; note: string; close: () => void; done: () => void }) {
   const [until, setUntil] = useState(() => inputValue(new Date(Date.now() + 3_600_000)));
-  const [note, setNote] = useState("");
+  const [note, setNote] = useState(props.note);
   const [error, setError] = useState("");
   const mute = async () => {
     try {
@@ -82,7 +90,7 @@ function MuteDialog(props: { monitor: string; close: () => void; done: () => voi
           void mute();
         }}
       >
-        <p>Scores go on; the monitor is shown as muted, and notifications keep quiet until then.</p>
+        <p>Scores go on; everybody sees until when the monitor is muted, and why.</p>
         <div class="row">
           {SPANS.map(([hours, name]) => (
             <button

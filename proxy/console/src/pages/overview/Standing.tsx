@@ -6,7 +6,7 @@ import { to } from "../../api/address";
 import { get, Refused, type Schemas } from "../../api/client";
 import { Card, Failed, Time } from "../../components/parts";
 import { Severity } from "../../components/Severity";
-import { percent, plural } from "../../format";
+import { ago, percent, plural } from "../../format";
 import { Meter } from "./Meter";
 import { Mute } from "./Mute";
 import { VERDICTS } from "./words";
@@ -37,7 +37,7 @@ export function Standing(props: { drift: Drift; looked: (fresh: Drift) => void; 
           <Severity severity={drift.severity} provisional={drift.provisional} />
           {drift.timestamp && (
             <span class="muted small">
-              <Time at={drift.timestamp} />
+              <Time at={drift.timestamp} />, {ago(drift.timestamp, Date.now())}
             </span>
           )}
         </span>
@@ -74,7 +74,8 @@ function Since(props: { since: Schemas["Since"] }) {
   const sharp = since.earliest === since.latest;
   return (
     <p>
-      Since <Time at={since.at} />, {plural(since.samples_ago, "answer")} ago
+      Since <Time at={since.at} />
+      {since.at && `, ${ago(since.at, Date.now())}`}, {plural(since.samples_ago, "answer")} ago
       {!sharp && (
         <span class="muted">
           {" "}

@@ -3,7 +3,7 @@
 import type { Schemas } from "../../api/client";
 import { Chart } from "../../charts/Chart";
 import { Card, Time } from "../../components/parts";
-import { figure, fixed, local } from "../../format";
+import { figure, fixed, local, utc } from "../../format";
 
 const WIDTH = 420;
 const HEIGHT = 120;
@@ -67,11 +67,15 @@ export function Trend(props: { points: readonly Schemas["HistoryPoint"][] }) {
           />
           {drawn.map(({ point, x }, i) => (
             <Dot key={i} x={x} y={y(point.health_index!)} severity={point.severity}>
-              {`${point.timestamp ? local(point.timestamp) : ""}: health ${fixed(point.health_index, 0)}, ${point.severity ?? "no severity"}`}
+              {`${point.timestamp ? `${local(point.timestamp)} (${utc(point.timestamp)})` : ""}: health ${fixed(point.health_index, 0)}, ${point.severity ?? "no severity"}`}
             </Dot>
           ))}
           {first && (
-            <text x={points.length < 14 ? x(0) : LEFT} y={HEIGHT - 4}>
+            <text
+              x={points.length < 7 ? WIDTH : points.length < 14 ? x(0) : LEFT}
+              y={HEIGHT - 4}
+              text-anchor={points.length < 7 ? "end" : undefined}
+            >
               {local(first)}
             </text>
           )}

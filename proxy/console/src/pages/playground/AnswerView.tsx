@@ -36,6 +36,9 @@ export function AnswerView(props: { asked: Asked; title: string; words?: Compone
     >
       <p class="muted small">
         {answer.model || question.model || "the server's default model"}
+        {question.model && answer.model && answer.model !== question.model && (
+          <b> (asked for {question.model}; the model server answered as another)</b>
+        )}
         {question.system.trim() ? ` · system prompt: ${clipped(question.system, 80)}` : ""}
         {Object.entries(question.options)
           .map(([name, value]) => ` · ${name} ${value}`)

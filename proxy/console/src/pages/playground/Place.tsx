@@ -76,9 +76,15 @@ function Ready(props: { place: Schemas["Place"] }) {
 
 /** `percentile` of the baseline's answers are nearer to its centre. */
 function standing(percentile: number): string {
-  if (percentile >= 1) return "Farther from the baseline's centre than all of its own answers: unlike any of them.";
-  if (percentile >= 0.95) return `Farther from the baseline's centre than ${percent(percentile)} of its own answers: at its edge.`;
-  if (percentile > 0.5) return `Farther from the baseline's centre than ${percent(percentile)} of its own answers.`;
-  if (percentile <= 0) return "Nearer to the baseline's centre than all of its own answers.";
-  return `Nearer to the baseline's centre than ${percent(1 - percentile)} of its own answers.`;
+  if (percentile >= 1) return "Farther from the baseline's centre than all of its own answers.";
+  if (percentile >= 0.95) return `Farther from the baseline's centre than ${most(percentile)} of its own answers: at its edge.`;
+  if (percentile > 0.5) return `Farther from the baseline's centre than ${most(percentile)} of its own answers.`;
+  if (percentile <= 0) return "As near to the baseline's centre as the nearest of its own answers.";
+  return `Nearer to the baseline's centre than ${most(1 - percentile)} of its own answers.`;
+}
+
+/** Rounded down: fewer than all never read 100 %. */
+function most(share: number): string {
+  // 1 - 0.07 is a little less than 0.93.
+  return percent(Math.floor(share * 100 + 1e-9) / 100);
 }

@@ -88,15 +88,16 @@ export async function ask(question: Question, signal: AbortSignal, tell: (answer
   } catch (failure) {
     if (signal.aborted) answer.state = "stopped";
     else if (failure instanceof Refused) Object.assign(answer, { state: "failed", error: failure.message });
-    else answer.state = answer.exchange ? "cut off" : "failed";
+    else if (answer.exchange) answer.state = "cut off";
+    else Object.assign(answer, { state: "failed", error: String(failure) });
   }
   answer.total = seconds();
   tell({ ...answer });
 }
 
 function headers(question: Question): Record<string, string> {
-  const accept = { accept: "text/event-stream" };
-  return question.key ? { ...accept, "x-driftium-upstream-key": question.key } : accept;
+  // Also where there is none: the console's own token, which goes with every request, is not for the model server.
+  return { accept: "text/event-stream", "x-driftium-upstream-key": question.key };
 }
 
 function body({ prompt, system, model, monitor, options }: Question) {

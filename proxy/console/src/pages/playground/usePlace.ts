@@ -11,21 +11,14 @@ type Place = Schemas["Place"];
 const TIMES = 12;
 const PAUSE_MS = 1000;
 
-/** Where answers fell that were looked at in this visit, until a baseline changes. */
-const known = new Map<string, Place>();
-
 export function usePlace(exchange: string) {
-  const [place, set] = useState<Place | undefined>(known.get(exchange));
+  const [place, set] = useState<Place | undefined>();
   const [error, setError] = useState("");
   const [asking, setAsking] = useState(true);
   const [turn, setTurn] = useState(0);
   const again = () => setTurn((n) => n + 1);
-  useEvents(["baseline"], () => {
-    known.clear();
-    again();
-  });
+  useEvents(["baseline"], again);
   useEffect(() => {
-    if (known.has(exchange) && turn === 0) return setAsking(false);
     const leaving = new AbortController();
     const read = async () => {
       for (let i = 0; i < TIMES; i++) {
@@ -35,7 +28,6 @@ export function usePlace(exchange: string) {
           signal: leaving.signal,
         });
         set(found);
-        if (found.status === "ready" || found.status === "not_scored") known.set(exchange, found);
         if (found.status !== "pending") return;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
         if (leaving.signal.aborted) return;

@@ -11,19 +11,15 @@ import { arrows, visible } from "../tables/visible";
 import { Cites } from "./citing";
 import type { Step } from "./live";
 import { traceText } from "./text";
+import type { Traced } from "./traced";
 import { fixed } from "../../format";
 
 const AGENTS = ["triage", "diagnosis", "recommendation"] as const;
-
-export interface Traced {
-  /** "" until it is known. */
-  id: string;
-  monitor: string;
-  steps: readonly Step[];
-  state: "running" | "done" | "failed";
-  /** Milliseconds since the epoch, while it runs. */
-  began?: number;
-}
+const ENDS = {
+  done: "done",
+  failed: "the run ended without a report; the server's log says why",
+  lost: "the connection was lost; if the run still ended, it is listed under Runs",
+} as const;
 
 export function Trace(props: { run: Traced }) {
   const { run } = props;
@@ -74,11 +70,7 @@ export function Trace(props: { run: Traced }) {
             </p>
           ) : (
             <p class={`prompt ${run.state}`}>
-              {run.state === "failed"
-                ? "the run ended without a report; the server's log says why"
-                : agent && !steps.length
-                  ? `no step of ${agent}`
-                  : "done"}
+              {run.state === "done" && agent && !steps.length ? `no step of ${agent}` : ENDS[run.state]}
             </p>
           )}
         </div>

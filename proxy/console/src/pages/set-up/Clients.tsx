@@ -22,7 +22,8 @@ print(answer.choices[0].message.content)`,
       `curl ${base}/chat/completions -H 'content-type: application/json' \\
   -d '{"model": "${model}", "messages": [{"role": "user", "content": "How do I change a tyre?"}]}'`,
     ],
-    ["Environment", `export OPENAI_BASE_URL=${base}`],
+    ["Environment", `export OPENAI_BASE_URL=${base}
+export OPENAI_API_KEY=anything`],
     [
       "JavaScript",
       `import OpenAI from "openai";

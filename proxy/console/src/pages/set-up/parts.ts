@@ -20,7 +20,8 @@ export function problems(health: Schemas["Health"]): Part[] {
   const stage = upstream.embedded?.stage;
   const starting = upstream.status === "down" && stage !== undefined && !upstream.embedded?.error;
   const loading = WAITING.has(worker.status);
-  const noModel = upstream.status === "up" && !upstream.models?.length;
+  // A server may keep its models to itself (it asks for a key, say): only what the server's health says is wrong is.
+  const noModel = upstream.status === "up" && upstream.message !== undefined;
   const downloading = upstream.embedded?.fraction !== undefined ? ` ${percent(upstream.embedded.fraction)} downloaded.` : "";
   return [
     {
@@ -29,7 +30,7 @@ export function problems(health: Schemas["Health"]): Part[] {
       state: starting ? "waiting" : upstream.status === "up" && !noModel ? "good" : "bad",
       message: upstream.message
         ? upstream.message + downloading
-        : `${upstream.url} answers; models: ${upstream.models?.join(", ") || "none"}.`,
+        : `${upstream.url} answers; ${upstream.models?.length ? `models: ${upstream.models.join(", ")}` : "it does not tell its models"}.`,
       mend: upstream.mend,
     },
     {

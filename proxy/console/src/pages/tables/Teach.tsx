@@ -1,9 +1,12 @@
 /** What can be compared, and how: shown until there is a result. */
 
+import { token } from "../../api/token";
 import { Code } from "../../components/Copy";
 import { Empty } from "../../components/parts";
 
 export function Teach() {
+  // In double quotes, or the shell would send the variable's name.
+  const admin = token() ? `-H "authorization: Bearer $DRIFTIUM_TOKEN" ` : "";
   return (
     <Empty title="Which columns have drifted?">
       <p class="teach">
@@ -17,7 +20,7 @@ export function Teach() {
       </p>
       <Code
         what="Compare two tables with curl"
-        text={`curl -F reference=@last-month.csv -F file=@this-month.csv ${location.origin}/api/monitoring/upload`}
+        text={`curl ${admin}-F reference=@last-month.csv -F file=@this-month.csv ${location.origin}/api/monitoring/upload`}
       />
     </Empty>
   );
