@@ -101,7 +101,7 @@ def take(browser: Browser, url: str, theme: str, out: Path) -> None:
     page.get_by_role("log").get_by_text("[3]").wait_for(timeout=PATIENCE)
     picture("root-cause")
     person.go("/tables?age=35")
-    page.get_by_text("columns have drifted").first.wait_for(timeout=PATIENCE)
+    page.locator(".result").get_by_text("columns have drifted").first.wait_for(timeout=PATIENCE)
     picture("tables")
     person.go("/set-up")
     picture("set-up")
