@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.conftest import Driftium
@@ -13,6 +14,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 VIEWS = ("/", "/compare", "/playground", "/root-cause", "/tables", "/set-up")
+
+SERIOUS = ("serious", "critical")
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -68,3 +71,14 @@ def send(driftium: Driftium, pairs: Pairs, monitor: str, scored: int) -> None:
     for prompt, _ in pairs:
         driftium.chat(prompt, headers={"x-driftium-monitor": monitor}).raise_for_status()
     driftium.wait_until_scored(scored, monitor=monitor)
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds on the page that is serious or critical."""
+    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found
+        if one["impact"] in SERIOUS
+        for node in one["nodes"]
+    ]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.console import VIEWS, Visitor
+from tests.browser.console import VIEWS, Visitor, serious
 from tests.conftest import Driftium
 from tests.scripted import Upstream, replay
 
@@ -47,6 +47,7 @@ def test_every_view_has_something_to_say_before_there_is_data(
     expect(page.locator("main")).not_to_contain_text("undefined")
     expect(page.locator("main")).not_to_contain_text("Loading")
     assert len(page.locator("main").inner_text().split()) > 20
+    assert serious(page) == []
 
 
 def test_the_page_fills_by_itself_when_the_first_answer_passes(

@@ -2,32 +2,18 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DRIFTED
-from tests.browser.console import VIEWS, Visitor
+from tests.browser.console import VIEWS, Visitor, serious
 from tests.conftest import Driftium
-
-SERIOUS = ("serious", "critical")
 
 
 def filled(view: str) -> str:
     """The view with something to show."""
     return {"/tables": "/tables?age=35", "/set-up": view}.get(view, f"{view}?monitor={DRIFTED}")
-
-
-def serious(page: Page) -> list[str]:
-    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found
-        if one["impact"] in SERIOUS
-        for node in one["nodes"]
-    ]
 
 
 def settle(page: Page) -> None:

@@ -68,9 +68,14 @@ export interface Plot {
   update: (newer: Drawn) => void;
 }
 
-/** Draw into `box`. Its owner destroys the plot. */
-export function draw(box: HTMLElement, first: Drawn): Plot {
+/** What is zoomed into, unix seconds; null: everything. */
+export type View = readonly [from: number, to: number] | null;
+
+/** Draw into `box`, zoomed into `view`; `told` hears of each other view. Its owner destroys the plot. */
+export function draw(box: HTMLElement, first: Drawn, view: View, told: (view: View) => void): Plot {
   let drawn = first;
+  let ready = false;
+  const isWhole = (min: number, max: number) => min <= drawn.times[0]! && max >= drawn.times.at(-1)!;
   const ink = [colour("--accent"), colour("--bad")];
   const series: uPlot.Series[] = [
     { label: "time", value: (_, at) => (at === null ? "–" : moment(new Date(at * 1000))) },
@@ -94,15 +99,24 @@ export function draw(box: HTMLElement, first: Drawn): Plot {
       cursor: { drag: { x: true, y: false } },
       hooks: {
         draw: [(u) => alarm(u, drawn.alarm, ink[1]!), (u) => marks(u, drawn.marks, colour("--muted"))],
+        setScale: [
+          (u, key) => {
+            const { min, max } = u.scales.x!;
+            if (ready && key === "x" && min != null && max != null) told(isWhole(min, max) ? null : [min, max]);
+          },
+        ],
       },
     },
     data(drawn),
     box,
   );
+  if (view) plot.setScale("x", { min: view[0], max: view[1] });
+  ready = true;
   plot.over.addEventListener("wheel", (event) => wheel(plot, event), { passive: false });
   const update = (newer: Drawn) => {
+    if (newer === drawn) return;
     const { min, max } = plot.scales.x!;
-    const whole = min == null || max == null || (min <= drawn.times[0]! && max >= drawn.times.at(-1)!);
+    const whole = min == null || max == null || isWhole(min, max);
     drawn = newer;
     plot.setData(data(newer), whole);
     if (!whole) plot.setScale("x", { min, max });

@@ -1,17 +1,15 @@
 /** The zoomable history, with what happened to the baseline and the model. */
 
-import "uplot/dist/uPlot.min.css";
-
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type uPlot from "uplot";
+import { useMemo, useState } from "preact/hooks";
 
 import { useParameter } from "../../api/address";
-import { type Drawn, draw, pan, type Plot as Made, whole, zoom } from "../../charts/LongHistory";
+import type { Drawn } from "../../charts/LongHistory";
 import { Table } from "../../charts/Chart";
 import { Card, Failed, Loading, Time } from "../../components/parts";
-import { CHANGED } from "../../components/ThemeToggle";
-import { count, figure, fixed } from "../../format";
+import { count } from "../../format";
 import { type Mark, type Point, useHistory } from "./history";
+import { HistoryPlot } from "./HistoryPlot";
+import { COLUMNS, rows } from "./rows";
 import { MARKS, MARK_WORDS } from "./words";
 
 const SPANS: Readonly<Record<string, readonly [name: string, days: number]>> = {
@@ -70,7 +68,7 @@ export function HistoryCard(props: { monitor: string }) {
       {!loading && points.length < 2 ? (
         <p class="muted">The history begins with the second report: a report is made every ten seconds while answers come.</p>
       ) : null}
-      {points.length >= 2 && <Plot key={`${kind} ${span}`} drawn={drawn} label={`${SHOWN[kind]} over time, ${count(points.length)} points`} />}
+      {points.length >= 2 && <HistoryPlot key={`${kind} ${span}`} drawn={drawn} label={`${SHOWN[kind]} over time, ${count(points.length)} points`} />}
       {marks.length > 0 && <Marks marks={marks} />}
       {points.length >= 2 && (
         <>
@@ -105,94 +103,6 @@ function toDraw(kind: string, points: readonly Point[], marks: readonly Mark[]):
   };
 }
 
-/** Two reports in one moment would make time stand still: the later one counts. */
-function rising(drawn: Drawn): Drawn {
-  const keep = drawn.times.map((at, i) => i === drawn.times.length - 1 || at < drawn.times[i + 1]!);
-  if (keep.every(Boolean)) return drawn;
-  const of = <T,>(values: readonly T[]) => values.filter((_, i) => keep[i]);
-  return { ...drawn, times: of(drawn.times), lines: drawn.lines.map((line) => ({ ...line, values: of(line.values) })) };
-}
-
-/** Begin where the first mark stands: a baseline is made before its first report. */
-function fromFirstMark(drawn: Drawn): Drawn {
-  const first = Math.min(...drawn.marks.map((mark) => mark.at));
-  if (!(first < drawn.times[0]!)) return drawn;
-  const lines = drawn.lines.map((line) => ({ ...line, values: [null, ...line.values] }));
-  return { ...drawn, times: [first, ...drawn.times], lines };
-}
-
-function Plot(props: { drawn: Drawn; label: string }) {
-  const box = useRef<HTMLDivElement>(null);
-  const made = useRef<Made | undefined>(undefined);
-  const drawn = useMemo(() => fromFirstMark(rising(props.drawn)), [props.drawn]);
-  const newest = useRef(drawn);
-  newest.current = drawn;
-  useEffect(() => {
-    const here = box.current!;
-    const make = () => {
-      made.current?.plot.destroy();
-      made.current = draw(here, newest.current);
-    };
-    make();
-    document.addEventListener(CHANGED, make);
-    const resized = new ResizeObserver(() => {
-      const plot = made.current?.plot;
-      const width = here.clientWidth;
-      if (plot && width && width !== plot.width) plot.setSize({ width, height: plot.height });
-    });
-    resized.observe(here);
-    return () => {
-      document.removeEventListener(CHANGED, make);
-      resized.disconnect();
-      made.current?.plot.destroy();
-      made.current = undefined;
-    };
-  }, []);
-  useEffect(() => made.current?.update(drawn), [drawn]);
-  const keys: Record<string, (plot: uPlot) => void> = {
-    ArrowLeft: (u) => pan(u, -0.2),
-    ArrowRight: (u) => pan(u, 0.2),
-    "+": (u) => zoom(u, 0.6),
-    "=": (u) => zoom(u, 0.6),
-    "-": (u) => zoom(u, 1.6),
-    "0": whole,
-  };
-  const act = (key: string) => made.current && keys[key]?.(made.current.plot);
-  return (
-    <div class="long stack">
-      <div
-        ref={box}
-        role="application"
-        aria-label={`${props.label}. Arrow keys move, plus and minus zoom, 0 shows all.`}
-        tabIndex={0}
-        onKeyDown={(event) => {
-          if (!(event.key in keys) || event.ctrlKey || event.metaKey) return;
-          event.preventDefault();
-          act(event.key);
-        }}
-      />
-      <div class="row">
-        <span class="row" role="group" aria-label="Zoom">
-          {(
-            [
-              ["+", "Zoom in"],
-              ["-", "Zoom out"],
-              ["ArrowLeft", "Earlier"],
-              ["ArrowRight", "Later"],
-              ["0", "Whole"],
-            ] as const
-          ).map(([key, name]) => (
-            <button key={key} type="button" class="button small" onClick={() => act(key)}>
-              {name}
-            </button>
-          ))}
-        </span>
-        <span class="muted small">Drag to zoom; Shift or Ctrl and wheel too; double-click shows all.</span>
-      </div>
-    </div>
-  );
-}
-
 function Marks(props: { marks: readonly Mark[] }) {
   const marks = props.marks.toReversed();
   return (
@@ -215,37 +125,15 @@ function Marks(props: { marks: readonly Mark[] }) {
 }
 
 function Rows(props: { points: readonly Point[] }) {
-  const rows = props.points.slice(-MOST_ROWS).toReversed();
+  const newest = props.points.slice(-MOST_ROWS);
   return (
     <>
-      {props.points.length > rows.length && (
+      {props.points.length > newest.length && (
         <p class="muted small">
-          The newest {count(rows.length)} of {count(props.points.length)}; all of them at <code>/drift/history</code>.
+          The newest {count(newest.length)} of {count(props.points.length)}; all of them at <code>/drift/history</code>.
         </p>
       )}
-      <Table
-        label="History"
-        columns={[
-          { name: "time" },
-          { name: "severity" },
-          { name: "health, of 100", number: true },
-          { name: "MMD²", number: true },
-          { name: "its line", number: true },
-          { name: "centroid distance", number: true },
-          { name: "alignment", number: true },
-          { name: "reports", number: true },
-        ]}
-        rows={rows.map((point) => [
-          <Time at={point.timestamp} />,
-          point.severity ?? "none yet",
-          fixed(point.health_index, 0),
-          figure(point.mmd_score),
-          figure(point.threshold),
-          figure(point.centroid_score),
-          figure(point.alignment),
-          count(point.reports),
-        ])}
-      />
+      <Table label="History" columns={COLUMNS} rows={rows(newest)} />
     </>
   );
 }

@@ -2,8 +2,9 @@
 
 import type { Schemas } from "../../api/client";
 import { Chart } from "../../charts/Chart";
-import { Card, Time } from "../../components/parts";
-import { figure, fixed, local, utc } from "../../format";
+import { Card } from "../../components/parts";
+import { fixed, local, utc } from "../../format";
+import { COLUMNS, rows } from "./rows";
 
 const WIDTH = 420;
 const HEIGHT = 120;
@@ -23,26 +24,8 @@ export function Trend(props: { points: readonly Schemas["HistoryPoint"][] }) {
     <Card title="Stability: the last 20 reports" class="trend">
       <Chart
         label={`Health index of the last ${points.length} reports; 50 is the alarm line.`}
-        columns={[
-          { name: "time" },
-          { name: "severity" },
-          { name: "health, of 100", number: true },
-          { name: "MMD²", number: true },
-          { name: "its line", number: true },
-          { name: "centroid distance", number: true },
-        ]}
-        rows={() =>
-          points
-            .toReversed()
-            .map((point) => [
-              <Time at={point.timestamp} />,
-              point.severity ?? "none yet",
-              fixed(point.health_index, 0),
-              figure(point.mmd_score),
-              figure(point.threshold),
-              figure(point.centroid_score),
-            ])
-        }
+        columns={COLUMNS}
+        rows={() => rows(points)}
       >
         <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} font-size="9.5" aria-hidden="true">
           {[0, 100].map((health) => (
