@@ -35,6 +35,7 @@ export function MonitorPicker(props: { monitors: readonly Monitor[]; name: strin
           <option key={one.name} value={one.name}>
             {one.name}
             {one.severity ? ` · ${one.severity}` : ""}
+            {one.mute ? " · muted" : ""}
           </option>
         ))}
       </select>
