@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.console import Visitor, find_browser, launched, send
 from tests.conftest import Driftium, free_port
 from tests.scripted import Upstream, replay
+
+# A page on a busy machine takes longer than the five seconds that are usual.
+expect.set_options(timeout=20_000)
 
 DRIFTED, CALM = "health advice", "shop/support"
 """With a space and a slash, as names of models have them."""
@@ -16,7 +19,8 @@ BASELINE, WINDOW = 40, 20
 CALM_BASELINE, CALM_WINDOW = 24, 8
 
 
-@pytest.fixture(scope="session")
+# Of this package, not of the session: Playwright's event loop would stand in the way of the tests that follow.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     path = find_browser()
     if path is None:
@@ -41,7 +45,7 @@ def visitor(browser: Browser) -> Iterator[Callable[..., Visitor]]:
     assert [one.foreign for one in opened if one.foreign] == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driftium]:
     """A Driftium without a model server, a worker, or any traffic."""
     driftium = Driftium(tmp_path_factory.mktemp("empty"), f"http://127.0.0.1:{free_port()}", "--no-worker").start()
@@ -49,7 +53,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driftium]:
     driftium.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def watched(tmp_path_factory: pytest.TempPathFactory, answers: dict[str, list[tuple[str, str]]]) -> Iterator[Driftium]:
     """Two monitors over recorded real answers: one whose users went from medicine to a shop, one that stayed."""
     medicine, support = answers["medicine"], answers["support"]
@@ -73,7 +77,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, answers: dict[str, list[tu
             driftium.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def explained(watched: Driftium) -> Driftium:
     """The same with a stored root cause analysis and a stored comparison of tables."""
     watched.client.post("/drift/rca", json={"monitor": DRIFTED, "use_model": False}).raise_for_status()
