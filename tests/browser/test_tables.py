@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Callable
 from importlib.resources import files
 
@@ -44,8 +45,8 @@ def test_the_example_follows_the_age_slider(watched: Driftium, visitor: Callable
     slider.focus()
     for _ in range(35 - 28):
         slider.press("ArrowLeft")
-    expect(page.locator("main")).to_contain_text(young.replace("->", "→"), timeout=30_000)
-    assert "age=28" in page.url
+    expect(page).to_have_url(re.compile("age=28"), timeout=30_000)
+    expect(page.locator(".result")).to_contain_text(young.replace("->", "→"), timeout=30_000)
 
 
 def test_a_good_table_is_compared_and_the_result_can_be_taken_away(

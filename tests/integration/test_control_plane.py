@@ -240,7 +240,8 @@ def test_generate_passes_on_what_the_upstream_refuses(
     ],
 )
 def test_generate_says_what_is_wrong_with_the_upstreams_answer(relayed: Relayed, said: bytes, status: int, says: str):
-    relayed.say(said, BREAK)
+    # A whole answer leaves its connection open: the next one may already be on its way there when it is closed.
+    relayed.say(said, *[BREAK] * (says == "broke off"))
     told = relayed.driftium.client.post("/generate", json={"prompt": "x", "model": "m"})
     assert told.status_code == status, told.text
     assert told.headers["content-type"] == "application/problem+json"
