@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -16,9 +16,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import CollectorRegistry
 
 from proxy import schema
-from proxy.children import Child
+from proxy.children import Child, Commands
 from proxy.collector import HistoryCollector
-from proxy.config import Settings
 from proxy.context import Context
 from proxy.control_plane import ROUTES
 from proxy.language_model import LanguageModel
@@ -31,6 +30,7 @@ from proxy.relay import Relay
 from proxy.routes import problems, table_problems
 from proxy.routes.authorisation import guard
 from proxy.routes.console import console
+from proxy.settings import Settings
 from proxy.stores.history import open_history
 from proxy.stores.log import open_log
 from proxy.stores.root_causes import RootCauses
@@ -57,13 +57,12 @@ CONTROL_BODY_BYTES = 4 * 2**20
 def build(
     settings: Settings,
     *,
-    worker_command: Sequence[str] | None = None,
+    commands: Commands = Commands(),  # noqa: B008 - frozen
     on_embedded: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[ASGIApp, Context]:
     """Wire everything up.
 
-    `worker_command` starts the worker; None runs without one. `on_embedded` is called with
-    each line of the embedded model.
+    `commands` start the children. `on_embedded` is called with each line of the embedded model.
     """
     settings, embedded = _embed(settings, on_embedded)
     log = open_log(settings.data_dir)
@@ -90,7 +89,8 @@ def build(
         tap=tap,
         relay=relay,
         probe=probe,
-        worker=Child("worker", worker_command) if worker_command else None,
+        worker=Child("worker", commands.worker) if commands.worker else None,
+        scheduler=Child("scheduler", commands.scheduler) if commands.scheduler else None,
         embedded=embedded,
         runs=runs,
         jobs=Jobs(settings.tabular),
@@ -106,7 +106,7 @@ def build(
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         tap.start()
-        children = [child for child in (context.worker, embedded) if child]
+        children = [child for child in (context.worker, context.scheduler, embedded) if child]
         for child in children:
             child.start()
         probing = asyncio.create_task(probe.run())

@@ -7,6 +7,7 @@ dies, the child reads the end of the file and ends too.
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -32,6 +33,18 @@ def when_parent_ends(act: Callable[[], None]) -> None:
         act()
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+class Commands(msgspec.Struct, frozen=True):
+    """`python -m` arguments that start the children; None runs without that child."""
+
+    worker: Sequence[str] | None = None
+    scheduler: Sequence[str] | None = None
 
 
 class Child:

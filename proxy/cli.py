@@ -1,40 +1,22 @@
 """The command line. Each command imports what it needs: `driftium version` should not wait for a web framework."""
 
-import os
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
 
 import rich_click as click
 
-from proxy.config import ConfigError, Settings, load
-
-OK, ERROR, USAGE, DRIFT, UPSTREAM = range(5)
-
-click.rich_click.TEXT_MARKUP = "markdown"
-click.rich_click.MAX_WIDTH = 100
-
-
-def settings_from(config: Path | None, flags: dict[str, Any]) -> Settings:
-    """The settings, or the end of the program with the one line that says what is wrong."""
-    try:
-        return load(config, environ=os.environ, flags=flags)
-    except ConfigError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(USAGE)
-
-
-_config = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    help="Settings file. Default: config.toml in this folder, if there is one.",
+from proxy import cli_scheduler
+from proxy.cli_options import (
+    OK,
+    config_option,
+    data_dir_option,
+    json_option,
+    monitor_option,
+    server_url_option,
+    settings_from,
+    url_option,
 )
-_data_dir = click.option("--data-dir", type=click.Path(), help="Where log, history and vectors lie.")
-_url = click.option("--url", help="A running Driftium, e.g. http://127.0.0.1:8000. Default: read the data folder.")
-_server_url = click.option("--url", help="The running Driftium. Default: server.host and server.port.")
-_monitor = click.option("--monitor", help="Which monitor. Default: the busiest.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,11 +30,11 @@ def main() -> None:
 
 
 @main.command()
-@_config
+@config_option
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=int, help="Port to listen on.")
 @click.option("--upstream", help="The OpenAI-compatible server behind the proxy, without /v1.")
-@_data_dir
+@data_dir_option
 @click.option("--embedded", is_flag=True, default=None, help="Run a small real model here and use it as the upstream.")
 @click.option("--no-worker", is_flag=True, help="Only forward and log; scoring runs elsewhere (driftium worker).")
 @click.option("--end-with-parent", is_flag=True, hidden=True)
@@ -68,6 +50,7 @@ def serve(
 ) -> None:
     """Run the proxy, and the worker beside it."""
     from proxy import logs
+    from proxy.children import Commands
     from proxy.serve import serve as run
 
     flags = {
@@ -80,15 +63,19 @@ def serve(
     }
     settings = settings_from(config, flags)
     logs.set_up(settings.server.log_level)
-    command = ["proxy", "worker", "--end-with-parent", "--data-dir", str(settings.data_dir)]
-    if config:
-        command += ["--config", str(config)]
-    sys.exit(run(settings, command if settings.worker.enabled else None, end_with_parent=end_with_parent))
+    options = ["--end-with-parent", "--data-dir", str(settings.data_dir)]
+    options += ["--config", str(config)] if config else []
+    commands = Commands(
+        worker=["proxy", "worker", *options] if settings.worker.enabled else None,
+        # The port is named, since a canary asks through the data plane.
+        scheduler=["proxy", "scheduler", *options, "--port", str(settings.server.port)] if settings.scheduled else None,
+    )
+    sys.exit(run(settings, commands, end_with_parent=end_with_parent))
 
 
 @main.command()
-@_config
-@_data_dir
+@config_option
+@data_dir_option
 @click.option("--end-with-parent", is_flag=True, hidden=True)
 def worker(config: Path | None, data_dir: str | None, end_with_parent: bool) -> None:
     """Embed and score what the proxy has logged (serve starts one by itself)."""
@@ -101,11 +88,11 @@ def worker(config: Path | None, data_dir: str | None, end_with_parent: bool) -> 
 
 
 @main.command()
-@_config
-@_data_dir
-@_url
-@_monitor
-@_json
+@config_option
+@data_dir_option
+@url_option
+@monitor_option
+@json_option
 @click.option(
     "--fail-on",
     type=click.Choice(["MEDIUM", "HIGH", "CRITICAL"], case_sensitive=False),
@@ -121,10 +108,10 @@ def drift(
 
 
 @main.command()
-@_config
-@_data_dir
-@_server_url
-@_monitor
+@config_option
+@data_dir_option
+@server_url_option
+@monitor_option
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown, ready for a ticket.")
 @click.option("--no-model", is_flag=True, help="By rules alone: ask no language model.")
@@ -152,11 +139,11 @@ def baseline(context: click.Context) -> None:
 
 
 @baseline.command("list")
-@_config
-@_data_dir
-@_url
-@_monitor
-@_json
+@config_option
+@data_dir_option
+@url_option
+@monitor_option
+@json_option
 def baseline_list(
     config: Path | None = None,
     data_dir: str | None = None,
@@ -171,9 +158,9 @@ def baseline_list(
 
 
 @baseline.command("set")
-@_config
-@_server_url
-@_monitor
+@config_option
+@server_url_option
+@monitor_option
 @click.option("--last", type=click.IntRange(min=2), help="Of the last N answers. Default: all since the last baseline.")
 @click.option("--since", help="Of the answers since a time, ISO 8601.")
 @click.option("--note", default="", help="Why.")
@@ -188,8 +175,8 @@ def baseline_set(
 
 
 @baseline.command("activate")
-@_config
-@_server_url
+@config_option
+@server_url_option
 @click.argument("baseline_id")
 def baseline_activate(config: Path | None, url: str | None, baseline_id: str) -> None:
     """Go back to an earlier baseline."""
@@ -215,7 +202,7 @@ def baseline_activate(config: Path | None, url: str | None, baseline_id: str) ->
     show_default=True,
     help="Smallest effect that counts, 0 to 1: a fault in 5 % of the rows has one of .05.",
 )
-@_json
+@json_option
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
 @click.option(
     "--fail-on",
@@ -247,11 +234,11 @@ def tabular(
 
 
 @main.command()
-@_config
+@config_option
 @click.option("--host", help="Address that serve would listen on.")
 @click.option("--port", type=int, help="Port that serve would listen on.")
 @click.option("--upstream", help="The server behind the proxy.")
-@_data_dir
+@data_dir_option
 @click.option("--embedded", is_flag=True, default=None, help="Check what --embedded needs.")
 @click.option(
     "--pull", is_flag=True, help="First have Ollama fetch the model that explains, and upstream.default_model."
@@ -281,7 +268,7 @@ def doctor(
 
 
 @main.command()
-@_config
+@config_option
 @click.option("--data-dir", type=click.Path(), help="Keep the demo's data here. Default: a folder that is removed.")
 @click.option("--keep", is_flag=True, help="Keep serving afterwards, until Ctrl-C.")
 def demo(config: Path | None, data_dir: str | None, keep: bool) -> None:
@@ -295,3 +282,6 @@ def demo(config: Path | None, data_dir: str | None, keep: bool) -> None:
 def version() -> None:
     """Print the version."""
     click.echo(f"driftium {installed_version('driftium')} on Python {sys.version.split()[0]}")
+
+
+main.add_command(cli_scheduler.scheduler)

@@ -13,8 +13,8 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from drift.records import Severity
-from proxy.config import Settings
 from proxy.moments import iso
+from proxy.settings import Settings
 from proxy.stores.history import FILE, History, open_history
 from proxy.stores.log import Log, open_log
 from proxy.views import drift_view

@@ -18,12 +18,21 @@ from prometheus_client.registry import Collector
 from drift.evidence import Evidence
 from drift.records import Report
 from proxy.findings import current_evidence
+from proxy.stores.counters import Labels, read_counters
 from proxy.stores.history import BaselineRow, History, MonitorRow, WorkerState
 from proxy.stores.log import Log
 from proxy.tap import Tap
 from proxy.views import is_current
 
 EMBEDDING_SECONDS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0)
+
+
+COUNTERS = {
+    "notifications": ("Notifications, by what became of them.", ["channel", "result"]),
+    "ingested_exchanges": ("Exchanges collected from logs, by what became of them.", ["source", "result"]),
+    "canary_requests": ("Requests of canaries, by what became of them.", ["canary", "result"]),
+}
+"""What other processes count, with the labels of each."""
 
 
 class HistoryCollector(Collector):
@@ -45,6 +54,7 @@ class HistoryCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._up()
         yield from self._queue()
+        yield from _counted(read_counters(self._history.engine))
         state = self._history.state()
         if state:
             yield from _worker(state)
@@ -79,6 +89,14 @@ class HistoryCollector(Collector):
         )
         lag = max(0.0, time.time() - first) if first else 0.0
         yield GaugeMetricFamily("driftium_log_lag_seconds", "Age of the oldest of them.", value=lag)
+
+
+def _counted(counters: dict[str, dict[Labels, int]]) -> Iterator[Metric]:
+    for name, (text, labels) in COUNTERS.items():
+        family = CounterMetricFamily(f"driftium_{name}", text, labels=labels)
+        for values, number in counters.get(name, {}).items():
+            family.add_metric([value for _, value in values], number)
+        yield family
 
 
 def _worker(state: WorkerState) -> Iterator[Metric]:

@@ -14,13 +14,13 @@ import numpy as np
 from drift.errors import TooFewSamples
 from drift.samples import Sample
 from proxy.candidates import Choice, NotAmong, candidates
-from proxy.config import Settings
 from proxy.ollama_models import marks
 from proxy.placing import Placing
 from proxy.population import Population, details_of, digest_of
 from proxy.populations import Populations, Unusable
 from proxy.preview import too_few
 from proxy.scoring import Scorer
+from proxy.settings import Settings
 from proxy.stores.endings import Runs
 from proxy.stores.history import BaselineRow, History, SampleRow
 from proxy.stores.ledger import Changes, Ledger

@@ -1,161 +1,20 @@
 """Settings: config.toml, then the environment, then flags, into frozen structs. The only reader of settings."""
 
-import os
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
-from msgspec import Meta
+
+from proxy.section import ConfigError
+from proxy.settings import Settings
 
 PREFIX = "DRIFTIUM_"
 _SERVICE_LINK = re.compile(r"\w*_(SERVICE_HOST|SERVICE_PORT|PORT_\d|PORT=\w+://)")
 """NAME=value of the variables that Kubernetes adds for a service whose name begins with driftium: no settings."""
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Count = Annotated[int, Meta(ge=1)]
-# The end leaves out inf and nan, with which no clock can count.
-Seconds = Annotated[float, Meta(gt=0, le=1e9)]
-
-
-class ConfigError(Exception):
-    """A setting that cannot be used, in one line: key, value and rule."""
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One table of config.toml. What each key means stands there."""
-
-
-class Server(Section, frozen=True):
-    host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
-    port: Port = 8000
-    admin_token: str = ""
-    cors_origins: tuple[str, ...] = ()
-    max_request_bytes: Count = 100 * 2**20
-    drain_seconds: Seconds = 30.0
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-
-class Upstream(Section, frozen=True):
-    url: str = "http://127.0.0.1:11434"
-    connect_seconds: Seconds = 5.0
-    first_byte_seconds: Seconds = 600.0
-    between_chunks_seconds: Seconds = 300.0
-    default_model: str = ""
-
-
-class Embedded(Section, frozen=True):
-    enabled: bool = False
-    gguf: str = ""
-    threads: Annotated[int, Meta(ge=0)] = 0
-
-
-class Data(Section, frozen=True):
-    dir: str = ""
-
-
-class Tap(Section, frozen=True):
-    max_bytes: Count = 2**20
-    max_exchanges: Count = 4096
-    max_pending_bytes: Count = 64 * 2**20
-    flush_seconds: Seconds = 0.1
-
-
-class Log(Section, frozen=True):
-    keep_days: Seconds = 30.0
-    max_bytes: Count = 2**30
-
-
-class Monitors(Section, frozen=True):
-    allow: tuple[str, ...] = ()
-    max: Count = 50
-
-
-class Worker(Section, frozen=True):
-    enabled: bool = True
-    poll_seconds: Seconds = 0.2
-    batch: Count = 32
-    max_lag_seconds: Seconds = 60.0
-    nice: Annotated[int, Meta(ge=0, le=19)] = 5
-
-
-class Embedder(Section, frozen=True):
-    path: str = ""
-    allow_hub: bool = True
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
-    batch_size: Count = 8
-    threads: Annotated[int, Meta(ge=0)] = 0
-
-
-class Drift(Section, frozen=True):
-    windows: Annotated[tuple[Annotated[int, Meta(ge=2)], ...], Meta(min_length=1)] = (50, 200)
-    expected_run_length: Annotated[int, Meta(ge=100)] = 10_000
-    max_baseline: Annotated[int, Meta(ge=2, le=10_000)] = 2_000
-    recent_samples: Annotated[int, Meta(ge=2, le=100_000)] = 2_000
-    report_seconds: Seconds = 10.0
-
-
-class History(Section, frozen=True):
-    keep_reports: Count = 1_000
-    keep_rollup_days: Count = 400
-
-
-class VectorStore(Section, frozen=True):
-    url: str = ""
-    api_key_env: str = "QDRANT_API_KEY"
-
-
-class Tabular(Section, frozen=True):
-    max_bytes: Count = 2**30
-    memory_bytes: Annotated[int, Meta(ge=256 * 2**20)] = 2 * 2**30
-    job_seconds: Seconds = 600.0
-    keep_reports: Count = 200
-
-
-class Rca(Section, frozen=True):
-    model: str = ""
-    timeout_seconds: Seconds = 60.0
-    api_key_env: str = ""
-
-
-class Privacy(Section, frozen=True):
-    store_text: bool = True
-
-
-class Metrics(Section, frozen=True):
-    max_series: Count = 50
-    require_token: bool = False
-
-
-class Settings(Section, frozen=True):
-    """Everything that can be set."""
-
-    server: Server = Server()
-    upstream: Upstream = Upstream()
-    embedded: Embedded = Embedded()
-    data: Data = Data()
-    tap: Tap = Tap()
-    log: Log = Log()
-    monitors: Monitors = Monitors()
-    worker: Worker = Worker()
-    embedder: Embedder = Embedder()
-    drift: Drift = Drift()
-    history: History = History()
-    vector_store: VectorStore = VectorStore()
-    tabular: Tabular = Tabular()
-    rca: Rca = Rca()
-    privacy: Privacy = Privacy()
-    metrics: Metrics = Metrics()
-
-    @property
-    def data_dir(self) -> Path:
-        if self.data.dir:
-            return Path(self.data.dir).expanduser().absolute()
-        return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "driftium"
 
 
 def load(path: Path | None = None, *, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Settings:

@@ -4,12 +4,12 @@ import asyncio
 import time
 
 from proxy.children import Child
-from proxy.config import Settings
 from proxy.language_model import LanguageModel
 from proxy.ollama_models import ollama_lives_at
 from proxy.probe import Probe
 from proxy.rca.investigations import Investigations
 from proxy.relay import Relay
+from proxy.settings import Settings
 from proxy.stores.history import History, WorkerState
 from proxy.stores.log import Log
 from proxy.stores.root_causes import RootCauses
@@ -36,6 +36,7 @@ class Context:
         relay: Relay,
         probe: Probe,
         worker: Child | None,
+        scheduler: Child | None,
         embedded: Child | None,
         runs: Runs,
         jobs: Jobs,
@@ -52,6 +53,7 @@ class Context:
         self.relay = relay
         self.probe = probe
         self.worker = worker
+        self.scheduler = scheduler
         self.embedded = embedded
         self.runs = runs
         self.jobs = jobs

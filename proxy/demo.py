@@ -22,11 +22,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from drift.records import Severity
-from proxy.config import Settings
 from proxy.demo_prompts import CHANGED_SYSTEM, SYSTEM, questions
 from proxy.demo_server import DemoFailed, NoModel, Server, serving, weights
 from proxy.embedded import SLOTS
 from proxy.gguf import stored_path
+from proxy.settings import Settings
 
 OK, ERROR, NO_MODEL, INTERRUPTED = 0, 1, 4, 130
 

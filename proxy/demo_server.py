@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 import msgspec
 
-from proxy.config import PREFIX, Settings
+from proxy.config import PREFIX
 from proxy.embedded import LOG as MODEL_LOG
 from proxy.gguf import WeightsError, fetch_gguf, find_gguf
+from proxy.settings import Settings
 
 LOG = "demo.log"
 START_SECONDS = 120.0

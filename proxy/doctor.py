@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from proxy.checks import Finding, Mark, machine, models
-from proxy.config import Settings
+from proxy.settings import Settings
 
 OK, ERROR, UPSTREAM = 0, 1, 4
 

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from proxy.completions import PATH, UNREADABLE, Completion, why_refused
-from proxy.config import Rca, Upstream
 from proxy.exchange import UpstreamBroke
 from proxy.ollama_models import explaining_model
 from proxy.probe import Probe
 from proxy.relay import Relay
+from proxy.settings import Rca, Upstream
 from proxy.wire_values import label
 
 MAX_ANSWER_BYTES = 256 * 1024

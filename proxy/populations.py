@@ -12,8 +12,8 @@ from drift.policy import Policy
 from drift.records import Report
 from drift.samples import Sample
 from drift.semantic.calibration import Calibration, calibrate
-from proxy.config import Settings
 from proxy.population import Population
+from proxy.settings import Settings
 from proxy.stores.endings import Endings, read_baseline, read_endings
 from proxy.stores.history import History, MonitorRow, Text
 from proxy.stores.log import Entry

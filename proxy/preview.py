@@ -7,10 +7,10 @@ import msgspec
 
 from drift.policy import Policy
 from proxy.candidates import Choice, candidates
-from proxy.config import Settings
 from proxy.findings import Status
 from proxy.moments import iso
 from proxy.sample_view import SampleView, sample_view
+from proxy.settings import Settings
 from proxy.stores.history import History, MonitorRow, SampleRow
 from proxy.views import counted, status_of
 

@@ -6,8 +6,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from proxy.checks import ASK_SECONDS
 from proxy.checks.models import has, is_ollama, pulled
-from proxy.config import Settings
 from proxy.ollama_models import EXPLAINER
+from proxy.settings import Settings
 
 OK, ERROR, UPSTREAM = 0, 1, 4
 

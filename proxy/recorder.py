@@ -7,8 +7,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.capture import Capture, encode
-from proxy.config import Log as LogSettings
 from proxy.metrics import Metrics
+from proxy.settings import Log as LogSettings
 from proxy.stores.log import Entry, Log
 from proxy.tape import Tape
 from proxy.wire import request_model

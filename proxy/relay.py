@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 from litestar.types import Receive, Scope, Send
 
-from proxy.config import Settings
 from proxy.exchange import Exchange, Route
 from proxy.metrics import Metrics
+from proxy.settings import Settings
 from proxy.tap import Tap
 from proxy.tape import Tape
 from proxy.transport import Transport

@@ -12,12 +12,12 @@ from drift.embedder import Embedder
 from drift.records import Exchange, Outcome, Report
 from drift.samples import Sample
 from proxy.collector import EMBEDDING_SECONDS
-from proxy.config import Settings
 from proxy.moments import iso
 from proxy.pace import Speed, drawn, share
 from proxy.population import Population, said, sample_of
 from proxy.populations import OTHER, Populations
 from proxy.results import no_answer, read_exchange, told_apart, why_not
+from proxy.settings import Settings
 from proxy.stores.endings import SCORED
 from proxy.stores.history import History, WorkerState
 from proxy.stores.ledger import Changes, Ledger

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from ipaddress import ip_address
 from types import FrameType
 from typing import Any
@@ -19,17 +19,17 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.app import build
-from proxy.children import when_parent_ends
-from proxy.config import Settings
+from proxy.children import Commands, when_parent_ends
 from proxy.context import Context
 from proxy.front import Front
+from proxy.settings import Settings
 
 log = structlog.get_logger()
 
 SWITCH_SECONDS = 0.0005
 
 
-def serve(settings: Settings, worker_command: Sequence[str] | None, *, end_with_parent: bool = False) -> int:
+def serve(settings: Settings, commands: Commands, *, end_with_parent: bool = False) -> int:
     """Serve until told to stop; returns the exit code."""
     console = Console(stderr=True, highlight=False)
     server = settings.server
@@ -39,7 +39,7 @@ def serve(settings: Settings, worker_command: Sequence[str] | None, *, end_with_
         reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror or error}"
         return _fail(console, f"{server.host}:{server.port} {reason}. Choose another with --host and --port.")
     try:
-        app, context = build(settings, worker_command=worker_command, on_embedded=teller(console))
+        app, context = build(settings, commands=commands, on_embedded=teller(console))
     except (OSError, SQLAlchemyError) as error:
         reason = str(error).partition("\n")[0]
         return _fail(console, f"the data folder {settings.data_dir} cannot be used: {reason}; run driftium doctor")
@@ -65,7 +65,7 @@ def serve(settings: Settings, worker_command: Sequence[str] | None, *, end_with_
         when_parent_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))
     # The tap's thread writes the log beside the loop: a request must not wait the usual 5 ms until it lets go.
     sys.setswitchinterval(SWITCH_SECONDS)
-    _announce(console, settings, worker_command is not None)
+    _announce(console, settings, commands.worker is not None)
     _warn_of_open_doors(console, settings)
     _Server(config, context, console).run(sockets=[listener])
     return 0

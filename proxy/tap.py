@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from proxy.config import Tap as TapSettings
+from proxy.settings import Tap as TapSettings
 from proxy.tape import Tape
 
 log = structlog.get_logger()

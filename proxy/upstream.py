@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from proxy.config import Upstream as UpstreamSettings
+from proxy.settings import Upstream as UpstreamSettings
 from proxy.transport import Transport
 
 Headers = list[tuple[bytes, bytes]]

@@ -1,13 +1,8 @@
 """The worker process: log -> parse -> embed -> observe -> history and vectors. Knows the log and never HTTP."""
 
-import fcntl
 import os
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -17,12 +12,13 @@ from drift.embedder import Embedder, find_weights
 from drift.errors import DriftError, EmbedderUnavailable
 from drift.policy import Policy
 from drift.semantic.calibration import Calibration
-from proxy.children import when_parent_ends
+from proxy.alone import Busy, alone
+from proxy.children import stop_on_signals, when_parent_ends
 from proxy.commands import Commands
-from proxy.config import Settings
 from proxy.population import Population
 from proxy.populations import Populations
 from proxy.scoring import Scorer
+from proxy.settings import Settings
 from proxy.stores.history import History, WorkerState, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Log, open_log
@@ -34,10 +30,6 @@ HEARTBEAT_SECONDS = 2.0
 PRUNE_SECONDS = 60.0
 CALIBRATION_SHARE = 0.25
 """Of the time that a batch took: under steady load a calibration must end too."""
-
-
-class WorkerBusy(Exception):
-    """Another worker works on this data folder."""
 
 
 class Worker:
@@ -125,12 +117,12 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
     stop = threading.Event()
     if end_with_parent:
         when_parent_ends(stop.set)
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     os.nice(settings.worker.nice)
     try:
-        with _alone(settings.data_dir):
+        with alone(settings.data_dir, "worker"):
             return _work(settings, stop)
-    except WorkerBusy as error:
+    except Busy as error:
         log.error(str(error))
         return 1
     except (OSError, SQLAlchemyError) as error:
@@ -196,20 +188,3 @@ def _state(history: History, stage: str, error: str = "", failed: str = "") -> W
         vector_store="",
         calibrating={},
     )
-
-
-@contextmanager
-def _alone(data_dir: Path) -> Iterator[None]:
-    """Hold the folder's lock: two workers would both count every exchange."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "worker.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WorkerBusy(f"Another worker works on {data_dir}: stop it, or choose another --data-dir.") from None
-        yield
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())

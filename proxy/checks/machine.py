@@ -17,7 +17,7 @@ import httpx
 
 from proxy.checks import ASK_SECONDS, Finding
 from proxy.client import bearer
-from proxy.config import Settings
+from proxy.settings import Settings
 from proxy.stores import history, log
 
 CHECK_SECONDS = 2.0

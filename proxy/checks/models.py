@@ -10,9 +10,9 @@ import httpx
 from drift.embedder import MODEL, find_weights
 from drift.errors import EmbedderUnavailable
 from proxy.checks import ASK_SECONDS, Finding
-from proxy.config import Settings
 from proxy.gguf import GGUF, find_gguf, stored_path
 from proxy.ollama_models import explaining_model
+from proxy.settings import Settings
 
 
 def upstream(settings: Settings) -> Iterable[Finding]:

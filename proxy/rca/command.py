@@ -12,12 +12,12 @@ from drift.evidence import Evidence
 from drift.rca.orchestrator import investigate
 from drift.rca.records import RootCause
 from proxy.client import OK, Failed, call, fail, stores
-from proxy.config import Settings
 from proxy.findings import current_evidence
 from proxy.rca.brief import brief_of
 from proxy.rca.markdown import markdown, nothing_yet
 from proxy.rca.terminal import show
 from proxy.rca.views import AgenticView, NothingYet, agentic_view
+from proxy.settings import Settings
 from proxy.stores.history import History
 from proxy.stores.runs import Runs
 from proxy.tabular.terminal import inert

@@ -6,8 +6,8 @@ from typing import Any
 
 from litestar import Request
 
-from proxy.config import Settings
 from proxy.routes.problems import Problem
+from proxy.settings import Settings
 
 OPEN = {"open": True}
 """Of a route: it needs no token."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from drift.evidence import Evidence
 from drift.records import Report
-from proxy.config import History as HistorySettings
+from proxy.settings import History as HistorySettings
 from proxy.stores import endings, left
 from proxy.stores import tables as t
 from proxy.stores.database import reading, upsert

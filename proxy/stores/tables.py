@@ -197,3 +197,11 @@ root_causes = sa.Table(  # root cause analyses with their trace; only the newest
     sa.Index("root_causes_by_monitor", "monitor", "number"),
     sqlite_autoincrement=True,
 )
+
+counters = sa.Table(  # what processes count that nobody scrapes
+    "counters",
+    schema,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("labels", sa.Text, primary_key=True),  # JSON: [[name, value], …]
+    sa.Column("value", sa.Integer, nullable=False),
+)

@@ -18,7 +18,7 @@ import numpy as np
 from qdrant_client import QdrantClient, models
 
 from drift.samples import Sample
-from proxy.config import VectorStore as VectorStoreSettings
+from proxy.settings import VectorStore as VectorStoreSettings
 
 _NAMESPACE = uuid.UUID("6f0d5c86-31c8-5d3e-9b5d-0d6a4a0f5e11")
 _READ = 256

@@ -7,7 +7,7 @@ import sys
 import msgspec
 import structlog
 
-from proxy.config import Tabular
+from proxy.settings import Tabular
 from proxy.tabular.records import Compare, Compared, Describe, Description, Failure, Refusal, Refused, Simulate
 
 log = structlog.get_logger()

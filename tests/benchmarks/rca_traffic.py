@@ -18,10 +18,10 @@ from drift.records import Outcome
 from drift.samples import Matrix
 from proxy.capture import Capture, encode
 from proxy.commands import Commands
-from proxy.config import Data, Privacy, Settings, Worker
 from proxy.populations import Populations
 from proxy.rca.brief import brief_of
 from proxy.scoring import Scorer
+from proxy.settings import Data, Privacy, Settings, Worker
 from proxy.stores.history import open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Entry, open_log

@@ -8,7 +8,7 @@ from drift.evidence import Alteration, Attribution, Evidence, Verdict, WitnessPa
 from drift.rca.records import Cause
 from drift.records import Report, Severity
 from drift.tabular.result import ColumnResult, Share
-from proxy.config import History as HistorySettings
+from proxy.settings import History as HistorySettings
 from proxy.stores.history import BaselineRow, MonitorRow, Pair, SampleRow, Text, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import open_log

@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.config import ConfigError, load
+from proxy.config import load
 from proxy.control_plane import ROUTES
 from proxy.routes.authorisation import METRICS, OPEN
 from proxy.routes.console import VIEWS, console
+from proxy.section import ConfigError
 from tests.conftest import Driftium
 from tests.integration.relayed import PATH, Relayed, relay_to
 from tests.scripted import replay

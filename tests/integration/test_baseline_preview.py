@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from proxy.config import History as HistorySettings
-from proxy.config import Settings
 from proxy.preview import Preview, preview_of
+from proxy.settings import History as HistorySettings
+from proxy.settings import Settings
 from proxy.stores.history import MonitorRow, SampleRow, Text, open_history
 from proxy.stores.ledger import Changes, Ledger
 from tests.conftest import Driftium, wait_until

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from drift.records import Report, Severity
-from proxy.config import History as HistorySettings
+from proxy.settings import History as HistorySettings
 from proxy.stores.history import BaselineRow, MonitorRow, SampleRow, Text, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import open_log

@@ -8,7 +8,7 @@ import pytest
 from drift.embedder import Embedder, find_weights
 from drift.evidence import Outcomes
 from drift.records import Outcome
-from proxy.config import Settings
+from proxy.settings import Settings
 from proxy.stores.endings import KEEP, SET, Endings
 from proxy.views import drift_view
 from tests.integration.test_scoring import Bench

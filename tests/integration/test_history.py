@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from drift.records import DetectorScore, Report, Severity
-from proxy.config import History as HistorySettings
 from proxy.history_points import HistoryPoint, history_points
 from proxy.moments import iso
+from proxy.settings import History as HistorySettings
 from proxy.stores import tables as t
 from proxy.stores.history import History, MonitorRow, open_history
 from proxy.stores.ledger import Changes, Ledger

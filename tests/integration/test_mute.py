@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from proxy.config import History as HistorySettings
+from proxy.settings import History as HistorySettings
 from proxy.stores.history import MonitorRow, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.mutes import Mute, delete_mute, read_mutes, write_mute

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from drift.embedder import Embedder, find_weights
-from proxy.config import Settings, Upstream
 from proxy.probe import Probe
+from proxy.settings import Settings, Upstream
 from proxy.stores.history import History
 from proxy.upstream import connect
 from tests.conftest import free_port

@@ -15,9 +15,9 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from proxy.config import Settings
 from proxy.metrics import Metrics
 from proxy.relay import Relay
+from proxy.settings import Settings
 from proxy.stores.log import FILE
 from proxy.tap import Tap
 from proxy.upstream import connect

@@ -14,9 +14,9 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.samples import Sample
 
 from proxy.collector import HistoryCollector
-from proxy.config import History as HistorySettings
-from proxy.config import Settings
 from proxy.metrics import Metrics
+from proxy.settings import History as HistorySettings
+from proxy.settings import Settings
 from proxy.stores.history import MonitorRow, WorkerState, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import open_log

@@ -15,10 +15,10 @@ from drift.policy import Policy
 from drift.records import Outcome
 from proxy.capture import Capture, encode
 from proxy.commands import Commands
-from proxy.config import Data, Monitors, Privacy, Settings
-from proxy.config import Worker as WorkerSettings
 from proxy.populations import Populations
 from proxy.scoring import Scorer
+from proxy.settings import Data, Monitors, Privacy, Settings
+from proxy.settings import Worker as WorkerSettings
 from proxy.stores.history import History, open_history
 from proxy.stores.ledger import Ledger
 from proxy.stores.log import Entry, Log, open_log

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import Tabular
+from proxy.settings import Tabular
 from proxy.tabular.jobs import JobFailed, Jobs
 from proxy.tabular.records import Compare, Describe, Refused, Simulate, TableFile
 from proxy.tabular.work import SHIPPED

@@ -52,7 +52,7 @@ def test_the_composition_root_is_imported_by_the_server_alone():
 def test_the_web_process_loads_nothing_heavy():
     """Building the whole web application loads neither pandas, scipy, scikit-learn, qdrant_client nor torch."""
     code = (
-        "import sys, proxy.serve, proxy.app; from proxy.config import Settings, Data; import tempfile;"
+        "import sys, proxy.serve, proxy.app; from proxy.settings import Settings, Data; import tempfile;"
         "proxy.app.build(Settings(data=Data(dir=tempfile.mkdtemp())));"
         f"print([m for m in {HEAVY!r} if m in sys.modules])"
     )

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from proxy.config import History as HistorySettings
 from proxy.metrics import Metrics
 from proxy.rca import investigations
 from proxy.rca.brief import brief_of
 from proxy.rca.investigations import Investigations
+from proxy.settings import History as HistorySettings
 from proxy.stores import tables
 from proxy.stores.history import History, Pair, open_history
 from proxy.stores.ledger import Changes, Ledger

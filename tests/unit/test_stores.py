@@ -7,8 +7,8 @@ import pytest
 
 from drift.records import Report, Severity
 from drift.samples import Sample
-from proxy.config import History as HistorySettings
-from proxy.config import VectorStore
+from proxy.settings import History as HistorySettings
+from proxy.settings import VectorStore
 from proxy.stores.history import KEEP_EVENTS, History, MonitorRow, SampleRow, Text, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Entry, Log, open_log

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from proxy.config import Tap as TapSettings
+from proxy.settings import Tap as TapSettings
 from proxy.tap import Tap
 from proxy.tape import Tape
 

@@ -1,0 +1,1 @@
+"""Canaries: fixed prompts asked on a schedule, whose answers are compared in pairs."""
