@@ -195,6 +195,8 @@ class CausePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Rise of the share of prompts with the same words around them."""
     inferred: float = 0.2
     """Strength at least of what a test has found and no share measures."""
+    canary: float = 0.5
+    """Strength at least of a model that a canary saw change: it answers everything, however little that shows."""
     certain: float = 0.0001
     """Adjusted p of a behaviour feature that counts below the alarm line too: it is looked at some dozen times."""
     beside: float = 0.5
@@ -220,6 +222,27 @@ class CausePolicy(msgspec.Struct, frozen=True, kw_only=True):
     doubted: float = 0.3
     """What remains of a strength that the verdict speaks against."""
 
+
+class CanaryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """When a canary's rounds differ."""
+
+    alpha: float = 0.01
+    """Of one round; two in a row make a change."""
+    permutations: int = 1_999
+    """Twenty of them lie beyond that level."""
+    least_effect: float = 0.01
+    """Cosine distance beyond chance below which a difference does not matter, however certain."""
+    feature_level: float = 0.05
+    """Westfall-Young level of the behaviours that are named, once the round differs."""
+    fewest_prompts: int = 8
+    """With fewer even quite other answers seldom reach alpha: one round's p did in 3 of 12 with 5, in 11 with 8."""
+    least_answered: float = 0.8
+    """Share of a round's requests: with fewer the prompts that failed may be the very ones that changed."""
+    shown: int = 10
+    """Prompts and behaviours that a person is shown."""
+
+
+CANARY = CanaryPolicy()
 
 VERDICT, SINCE, TOPICS, TABLE = VerdictPolicy(), SincePolicy(), TopicsPolicy(), TablePolicy()
 """What the functions of those names take when they are told nothing else."""

@@ -97,5 +97,6 @@ def _statements(cause: Cause, behind: Sequence[Suspect], facts: Sequence[Fact]) 
     if "users" in sides:
         # Who uses the application is often in its tables too.
         shown.append("table:1")
+    shown += [fact.id for fact in facts if fact.kind == "canary"]
     around = [Statement(text=known[name].text, evidence=(name,)) for name in shown if name in known]
     return (*(one.statement for one in behind), *around)

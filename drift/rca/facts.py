@@ -24,7 +24,7 @@ _QUOTE = 160
 
 def facts_of(brief: Brief, reading: Reading) -> tuple[Fact, ...]:
     """Everything that a report may cite; ids are unique, and the same evidence gives the same ones."""
-    parts = (_standing, _attribution, _since, _topics, _features, _settings, _prompts, _operation, _around)
+    parts = (_standing, _attribution, _since, _topics, _features, _settings, _prompts, _operation, _canaries, _around)
     found: dict[str, Fact] = {}
     for fact in (fact for part in parts for fact in part(brief, reading)):
         finite = {name: value for name, value in fact.figures.items() if math.isfinite(value)}
@@ -206,6 +206,25 @@ def _operation(brief: Brief, reading: Reading) -> Iterator[Fact]:
 
 def _unanswered(result: str) -> bool:
     return failed(result) or result == EMPTY
+
+
+def _canaries(brief: Brief, _: Reading) -> Iterator[Fact]:
+    for one in brief.canaries:
+        asked = f"Canary {quoted(one.name)} asks the same {one.prompts} prompts of {quoted(one.model)} in each round"
+        apart = f"{one.distance:.2f} from its reference of {day(one.reference_at)} UTC, where {one.usual:.2f} is usual"
+        if one.changed:
+            begun = f" since {day(one.since)} UTC" if one.since is not None else ""
+            said = f"the answers are other ones{begun} (p = {one.p_value:.2g}; {apart})"
+        else:
+            said = f"the answers are as they were (p = {one.p_value:.2g} at {day(one.at)} UTC; {apart})"
+        figures = {"p_value": one.p_value, "distance": one.distance, "usual": one.usual, "at": one.at}
+        figures |= {"changed": float(one.changed), "prompts": float(one.prompts)}
+        yield Fact(id=canary_id(one.name), kind="canary", text=f"{asked}: {said}.", figures=figures)
+
+
+def canary_id(name: str) -> str:
+    """The id of a canary's fact."""
+    return f"canary:{name}"
 
 
 def _around(brief: Brief, reading: Reading) -> Iterator[Fact]:

@@ -111,6 +111,26 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class CanarySaid(msgspec.Struct, frozen=True, kw_only=True):
+    """What a canary, the same prompts asked on and on, says of the model behind a monitor. Times in unix seconds."""
+
+    name: str
+    model: str
+    changed: bool
+    """Two rounds in a row answer otherwise than the reference."""
+    at: float
+    """Of the last compared round."""
+    reference_at: float
+    since: float | None
+    """Of the first round that differs; None where none does."""
+    prompts: int
+    p_value: float
+    distance: float
+    """Cosine distance of the last round's answers to the reference's."""
+    usual: float
+    """The same of the reference's rounds among themselves."""
+
+
 class Brief(msgspec.Struct, frozen=True, kw_only=True):
     """What an investigation starts from."""
 
@@ -119,6 +139,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     pairs: tuple[PairTexts, ...] = ()
     marks: tuple[Mark, ...] = ()
     """The oldest first."""
+    canaries: tuple[CanarySaid, ...] = ()
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +148,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     id: Text
     """Unique in its report: "feature:refusal", "topic:2", "setting:model", "verdict"."""
     kind: Text
-    """severity, verdict, since, detector, topic, feature, setting, template, sessions, outcomes, table, mark, pair."""
+    """severity, verdict, since, detector, topic, feature, setting, template, sessions, outcomes, canary, table, mark,
+    pair."""
     text: Text
     """A sentence with its figures; words of users and models stand quoted and clipped."""
     figures: dict[str, float] = {}

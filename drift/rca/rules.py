@@ -8,6 +8,8 @@ several causes is behind the others is weighed in diagnosis.py.
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from drift.evidence import Template, Verdict
 from drift.policy import CAUSE, VERDICT
 from drift.rca import symptoms
@@ -34,9 +36,28 @@ def model_change(reading: Reading, facts: Facts) -> Suspect | None:
     own = model_settings(reading)
     one = reading.setting(*own)
     marks = [fact.id for fact in facts.values() if fact.kind == "mark" and "instead of" in fact.text]
+    changed = _canaries(facts, changed=True)
     if one and gain(one) >= CAUSE.least:
         cites = [setting_id(name) for name in own]
-        return suspect(Cause.MODEL_CHANGE, gain(one), f"{altered(one)}.", [*cites, *marks, "verdict"], facts)
+        return suspect(Cause.MODEL_CHANGE, gain(one), f"{altered(one)}.", [*cites, *changed, *marks, "verdict"], facts)
+    if changed:
+        cites = [*changed, *(setting_id(name) for name in own), *marks, "verdict", *_layout(facts)]
+        strength = max(CAUSE.canary, _answers_moved(reading))
+        return suspect(Cause.MODEL_CHANGE, strength, facts[changed[0]].text, cites, facts)
+    found = _inferred_change(reading, facts)
+    if found and _canaries(facts, changed=False):
+        # The same prompts are answered as ever: what was inferred is behind something else, most likely.
+        return msgspec.structs.replace(found, strength=found.strength * CAUSE.doubted)
+    return found
+
+
+def _canaries(facts: Facts, *, changed: bool) -> list[str]:
+    """The ids of canaries that say so."""
+    return [one.id for one in facts.values() if one.kind == "canary" and bool(one.figures["changed"]) is changed]
+
+
+def _inferred_change(reading: Reading, facts: Facts) -> Suspect | None:
+    """Nothing was seen to change, and like prompts are answered differently."""
     test = reading.test("conditional")
     if reading.verdict in (Verdict.MODEL_CHANGED, Verdict.BOTH) and test:
         if test.rejected:
@@ -118,6 +139,7 @@ def topic_shift(reading: Reading, facts: Facts) -> Suspect | None:
     rise = sum(one.window_share - one.baseline_share for one in grown)
     fall = sum(one.baseline_share - one.window_share for one in shrunk)
     cites = [*(fact.id for fact in facts.values() if fact.kind == "topic"), "verdict"]
+    cites += _canaries(facts, changed=False)
     if max(rise, fall) >= CAUSE.least_topics:
         words = listed([named(one) for one in (grown or shrunk)[:3]])
         said, moved = ("more", f"gained {percentage(rise)}") if grown else ("less", f"lost {percentage(fall)}")

@@ -15,7 +15,7 @@ _LATE = ((10.0, 2.0, Severity.HIGH), (2.0, 0.0, Severity.MEDIUM))
 """The same of the factor by which answers come later, and of the seconds."""
 _SURE_OF_COUNTS = 0.95
 """Failures and changed settings are counted, and told of only beyond chance; so are features below the line."""
-_MOVED = ("setting", "topic", "feature", "template", "sessions", "outcomes")
+_MOVED = ("setting", "canary", "topic", "feature", "template", "sessions", "outcomes")
 _MOST = 8
 _TIMES = ("_seconds", "_per_second")
 """Features that the alarm leaves out."""
@@ -80,6 +80,8 @@ def _moved(reading: Reading, facts: Sequence[Fact]) -> tuple[Statement, ...]:
 
 
 def _matters(reading: Reading, fact: Fact) -> bool:
+    if fact.kind == "canary":
+        return bool(fact.figures["changed"])
     if fact.kind == "sessions":
         return fact.figures["window_share"] - fact.figures["expected_share"] >= CAUSE.least_newcomers
     if fact.kind == "feature" and fact.id.endswith(_TIMES):

@@ -155,8 +155,8 @@ def _answers_users(known: dict[Cause, Suspect], one: Suspect) -> bool:
 
 
 def was_seen(one: Suspect) -> bool:
-    """Whether a name, a digest, a setting or a template was seen to change, rather than inferred."""
-    return one.statement.evidence[0].startswith(("setting:", "template:", "feature:prompt_characters"))
+    """Whether a name, a setting, a template or a canary's answers were seen to change, rather than inferred."""
+    return one.statement.evidence[0].startswith(("setting:", "canary:", "template:", "feature:prompt_characters"))
 
 
 def _beside(found: list[Suspect]) -> list[Suspect]:

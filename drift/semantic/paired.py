@@ -82,12 +82,12 @@ def paired_test(
     groups = np.unique(numbers, return_inverse=True)[1]
     chances = np.bincount(groups, weights=side) / np.bincount(groups)
 
-    responses = _without_group_mean(np.concatenate([baseline[kept_baseline], window[kept_window]]), groups)
+    responses = without_group_mean(np.concatenate([baseline[kept_baseline], window[kept_window]]), groups)
     tables = [responses]
     if baseline_features is not None and window_features is not None:
         features = ranked(np.concatenate([baseline_features[kept_baseline], window_features[kept_window]]))
-        tables.append(on_one_scale(_without_group_mean(features, groups), 0.0))
-    labels = np.vstack([side, _exchanged(side, groups, permutations, rng)])
+        tables.append(on_one_scale(without_group_mean(features, groups), 0.0))
+    labels = np.vstack([side, exchanged(side, groups, permutations, rng)])
     contrasts = overlap_contrasts(labels, chances[groups])
     different = groups[:, None] != groups
     scores = np.max([kernel_scores(table, contrasts, different) for table in tables], axis=0)
@@ -95,7 +95,7 @@ def paired_test(
     return Paired(float(scores[0]), (1 + reached) / (permutations + 1), len(shared), n, m)
 
 
-def _exchanged(
+def exchanged(
     side: NDArray[np.bool_], groups: NDArray[np.intp], rows: int, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Uniformly random labels with as many True in each group as side (N,) has, shape (rows, N)."""
@@ -106,7 +106,8 @@ def _exchanged(
     return labels
 
 
-def _without_group_mean(values: Floats, groups: NDArray[np.intp]) -> Doubles:
+def without_group_mean(values: Floats | Doubles, groups: NDArray[np.intp]) -> Doubles:
+    """Rows (N, k) less the mean of their group."""
     sums = np.zeros((int(groups.max()) + 1, values.shape[1]))
     np.add.at(sums, groups, values)
     centred: Doubles = values - (sums / np.bincount(groups)[:, None])[groups]

@@ -1,9 +1,13 @@
 """What an investigation starts from, collected from the history."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from drift.evidence import Evidence
-from drift.rca.records import Brief, Mark, PairTexts, TableRow
+from drift.rca.records import Brief, CanarySaid, Mark, PairTexts, TableRow
+from proxy.canary.standing import said_of
+from proxy.stores.canaries import latest_rounds, read_rounds
 from proxy.stores.history import History
 from proxy.stores.runs import Runs
 from proxy.tabular.records import Run as TabularRun
@@ -21,6 +25,7 @@ def brief_of(history: History, runs: Runs, evidence: Evidence, *, until: float) 
         tables=tuple(_tables(runs, evidence.at)),
         pairs=tuple(_pairs(history, evidence)),
         marks=tuple(_marks(history, evidence, until)),
+        canaries=tuple(_canaries(history, evidence, until)),
     )
 
 
@@ -61,11 +66,37 @@ def _pairs(history: History, evidence: Evidence) -> list[PairTexts]:
 
 def _marks(history: History, evidence: Evidence, until: float) -> list[Mark]:
     """What happened since the evidence's baseline was made active."""
+    marks = history.annotations(evidence.monitor, _start(history, evidence), until)
+    return [Mark(at=mark["at"], kind=mark["kind"], text=mark["text"]) for mark in marks]
+
+
+def _canaries(history: History, evidence: Evidence, until: float) -> Iterator[CanarySaid]:
+    """What canaries of the monitor's model say of the time since the baseline."""
+    row = next((row for row in history.monitors() if row.name == evidence.monitor), None)
+    start = _start(history, evidence)
+    begun = evidence.changed_at.at if evidence.changed_at and evidence.changed_at.at is not None else None
+    for last in latest_rounds(history.engine):
+        named = last.body.monitors
+        own = evidence.monitor in named if named else row is not None and row.model == last.body.model
+        rounds = [one for one in read_rounds(history.engine, last.canary) if one.at <= until] if own else []
+        said = said_of(rounds)
+        if said is None:
+            continue
+        # One that changed before the baseline is behind both sides; one that was last asked before the drift, or whose
+        # reference is of later, says nothing of it.
+        relevant = (
+            said.since is not None and said.since >= start
+            if said.changed
+            else said.at >= (begun or start) and said.reference_at <= (begun or evidence.at)
+        )
+        if relevant:
+            yield said
+
+
+def _start(history: History, evidence: Evidence) -> float:
+    """When the evidence's baseline was made active."""
     row = next((row for row in history.monitors() if row.name == evidence.monitor), None)
     if row and row.baseline_id == evidence.baseline_id and row.baseline_at and row.baseline_at <= evidence.at:
-        start = row.baseline_at
-    else:
-        baseline = history.baseline(evidence.baseline_id)
-        start = baseline.created_at if baseline else evidence.at
-    marks = history.annotations(evidence.monitor, start, until)
-    return [Mark(at=mark["at"], kind=mark["kind"], text=mark["text"]) for mark in marks]
+        return row.baseline_at
+    baseline = history.baseline(evidence.baseline_id)
+    return baseline.created_at if baseline else evidence.at

@@ -15,6 +15,7 @@ from proxy.language_model import LanguageModel, ModelFailed
 from proxy.metrics import Metrics
 from proxy.rca.brief import brief_of
 from proxy.rca.records import BY_RULES, Run
+from proxy.stores.canaries import latest_rounds
 from proxy.stores.history import History
 from proxy.stores.root_causes import RootCauses
 from proxy.stores.runs import Runs
@@ -57,7 +58,7 @@ class Investigations:
         joins it and has waited `seconds` gets the rules' run.
         """
         name, failure = await self._model(model) if use_model else (BY_RULES, "")
-        if not fresh and (found := await asyncio.to_thread(self._stored.find, evidence.id, name)):
+        if not fresh and (found := await asyncio.to_thread(self._still_true, evidence, name)):
             return found
         key = evidence.id, name, fresh
         # A run that is made anew will do for those who take a stored one.
@@ -76,6 +77,12 @@ class Investigations:
         """The stored run on that evidence with that model."""
         name = (await self._model(model))[0] if use_model else BY_RULES
         return await asyncio.to_thread(self._stored.find, evidence_id, name)
+
+    def _still_true(self, evidence: Evidence, name: str | None) -> Run | None:
+        """The stored run, unless a canary was asked since."""
+        found = self._stored.find(evidence.id, name)
+        asked = (one.at + one.body.seconds for one in latest_rounds(self._history.engine)) if found else ()
+        return None if found and any(at > found.at for at in asked) else found
 
     async def close(self) -> None:
         """End what runs."""
@@ -110,7 +117,7 @@ class Investigations:
         fresh: bool,
     ) -> Run:
         # The one before may have ended between the look into the store and this task.
-        if not fresh and (found := await asyncio.to_thread(self._stored.find, evidence.id, name)):
+        if not fresh and (found := await asyncio.to_thread(self._still_true, evidence, name)):
             return found
         return await self._run(evidence, ask_model=use_model, model=name or BY_RULES, failure=failure, seconds=seconds)
 
