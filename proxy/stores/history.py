@@ -14,8 +14,10 @@ from drift.records import Report
 from drift.semantic.calibration import Calibration
 from proxy.stores import tables as t
 from proxy.stores.database import open_sqlite, reading
+from proxy.stores.migrations import HISTORY, Schema
 
 FILE = "drift_history.db"
+SCHEMA = Schema(t.schema, HISTORY)
 
 KEEP_EVENTS = 1_000
 
@@ -135,7 +137,6 @@ class History:
 
     def __init__(self, engine: sa.Engine):
         self.engine = engine
-        t.schema.create_all(engine)
 
     def state(self) -> WorkerState | None:
         with reading(self.engine) as db:
@@ -289,4 +290,4 @@ class History:
 
 
 def open_history(data_dir: Path) -> History:
-    return History(open_sqlite(data_dir / FILE))
+    return History(open_sqlite(data_dir / FILE, SCHEMA))

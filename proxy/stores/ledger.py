@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from drift.evidence import Evidence
 from drift.records import Report
 from proxy.settings import History as HistorySettings
-from proxy.stores import endings, left
+from proxy.stores import acknowledgements, endings, left
 from proxy.stores import tables as t
 from proxy.stores.database import reading, upsert
 from proxy.stores.history import KEEP_EVENTS, BaselineRow, History, MonitorRow, Pair, SampleRow, WorkerState
@@ -42,6 +42,9 @@ class Changes(msgspec.Struct):
     witnesses: dict[str, list[Pair]] = {}
     baseline: BaselineRow | None = None
     baseline_samples: list[SampleRow] = []
+    smaller_baselines: dict[str, list[SampleRow]] = {}
+    """{baseline id: all that is left of it, in its order}"""
+    erased_baselines: list[str] = []
     calibrations: dict[str, str] = {}
     """{baseline id: calibration}"""
     annotations: list[tuple[str, str, str]] = []
@@ -86,6 +89,10 @@ class Ledger:
             left.write(db, changes.left)
             if changes.baseline:
                 self._baseline(db, changes.baseline, changes.baseline_samples)
+            for baseline_id, some in changes.smaller_baselines.items():
+                _shrink(db, baseline_id, some)
+            for baseline_id in changes.erased_baselines:
+                _erase_baseline(db, baseline_id)
             for baseline_id, calibration in changes.calibrations.items():
                 db.execute(
                     sa.update(t.baselines).where(t.baselines.c.id == baseline_id).values(calibration=calibration)
@@ -97,6 +104,8 @@ class Ledger:
                 db.execute(sa.insert(t.evidence).values(row))
             for name, pairs in changes.witnesses.items():
                 db.execute(upsert(t.witnesses, {"monitor": name, "at": now, "body": _json(pairs)}, ["monitor"]))
+            for name in acknowledgements.end(db, changes.reports, _compared_anew(changes)):
+                changes.events.append(("acknowledge", {"monitor": name, "acknowledged": None}))
             for name, kind, text in changes.annotations:
                 db.execute(sa.insert(t.annotations).values(monitor=name, at=now, kind=kind, text=text))
             for kind, body in changes.events:
@@ -164,6 +173,26 @@ class Ledger:
             db.execute(sa.delete(t.commands).where(forgotten, t.commands.c.answer.is_(None)))
             answered = sa.and_(t.commands.c.answer.is_not(None), t.commands.c.at < now - KEEP_ANSWERS_SECONDS)
             db.execute(sa.delete(t.commands).where(answered))
+
+
+def _shrink(db: sa.Connection, baseline_id: str, samples: list[SampleRow]) -> None:
+    """A baseline of these samples alone, to be calibrated anew."""
+    c = t.baselines.c
+    db.execute(sa.update(t.baselines).where(c.id == baseline_id).values(size=len(samples), calibration=None))
+    db.execute(sa.delete(t.baseline_samples).where(t.baseline_samples.c.baseline_id == baseline_id))
+    rows = [_sample(s) | {"baseline_id": baseline_id, "position": i} for i, s in enumerate(samples)]
+    db.execute(sa.insert(t.baseline_samples), rows)
+
+
+def _erase_baseline(db: sa.Connection, baseline_id: str) -> None:
+    for table in (t.baseline_samples, t.endings, t.left):
+        db.execute(sa.delete(table).where(table.c.baseline_id == baseline_id))
+    db.execute(sa.delete(t.baselines).where(t.baselines.c.id == baseline_id))
+
+
+def _compared_anew(changes: Changes) -> set[str]:
+    """Monitors whose baseline is another one now, or none."""
+    return {body["monitor"] for kind, body in changes.events if kind == "baseline" and "size" in body}
 
 
 def _sample(sample: SampleRow) -> dict[str, Any]:

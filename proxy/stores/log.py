@@ -1,16 +1,20 @@
 """The exchange log: durable, append-only, the queue between the proxy and the worker."""
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from proxy.names import OTHER, wanted_name
 from proxy.stores.database import open_sqlite, reading
+from proxy.stores.migrations import LOG, Schema
 
 FILE = "exchanges.db"
 
-_PRUNED_AT_ONCE = 500
+_PRUNED_AT_ONCE = 200
 
 _schema = sa.MetaData()
 
@@ -36,6 +40,8 @@ _totals = sa.Table(
     sa.Column("value", sa.Integer, nullable=False),
 )
 
+SCHEMA = Schema(_schema, LOG)
+
 # Made once: SQLAlchemy takes longer to build and compile a statement than SQLite to run it.
 # An entry that was written before is the same entry: a flush that failed half-way may be repeated.
 _APPEND = sqlite.insert(_exchanges).on_conflict_do_nothing(index_elements=["id"])
@@ -55,41 +61,74 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     seq: int = 0
 
 
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "at": entry.at,
+        "monitor": entry.monitor,
+        "model": entry.model,
+        "outcome": entry.outcome,
+        "size": len(entry.capture or b""),
+        "capture": entry.capture,
+    }
+
+
+def _added(name: str, number: int) -> sa.Insert:
+    statement = sqlite.insert(_totals).values(name=name, value=number)
+    more = {"value": _totals.c.value + number}
+    return statement.on_conflict_do_update(index_elements=["name"], set_=more)
+
+
 class Log:
     """One process appends, others read after their own cursor."""
 
     def __init__(self, engine: sa.Engine):
-        self._engine = engine
-        _schema.create_all(engine)
+        self.engine = engine
 
     def append(self, entries: list[Entry], totals: dict[str, int]) -> None:
         """Write entries and the tap's totals in one transaction."""
-        rows = [
-            {
-                "id": entry.id,
-                "at": entry.at,
-                "monitor": entry.monitor,
-                "model": entry.model,
-                "outcome": entry.outcome,
-                "size": len(entry.capture or b""),
-                "capture": entry.capture,
-            }
-            for entry in entries
-        ]
-        with self._engine.begin() as db:
+        rows = [_row(entry) for entry in entries]
+        with self.engine.begin() as db:
             if rows:
                 db.execute(_APPEND, rows)
             db.execute(_SET_TOTAL, [{"name": name, "value": value} for name, value in totals.items()])
 
+    def collect(self, entries: list[Entry]) -> set[str]:
+        """Write entries that did not pass the tap, in one transaction; returns the ids that were there already."""
+        c = _exchanges.c.id
+        with self.engine.begin() as db:
+            known = set(db.execute(sa.select(c).where(c.in_([entry.id for entry in entries]))).scalars())
+            if rows := [_row(entry) for entry in entries if entry.id not in known]:
+                db.execute(_APPEND, rows)
+        return known
+
+    def unread_bytes(self, cursor: int) -> int:
+        """Size of the captures after the cursor."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(_exchanges.c.size), 0)).where(_exchanges.c.seq > cursor)
+        with reading(self.engine) as db:
+            return int(db.execute(query).scalar_one())
+
+    def add_total(self, name: str, number: int) -> None:
+        with self.engine.begin() as db:
+            db.execute(_added(name, number))
+
     def totals(self) -> dict[str, int]:
-        """Totals since the log began: logged, dropped and skipped by the tap; expired before they were read."""
-        with reading(self._engine) as db:
+        """Totals since the log began: logged, dropped and skipped by the tap; expired before they were read;
+        unredacted, of which no text was kept.
+        """
+        with reading(self.engine) as db:
             return {name: value for name, value in db.execute(sa.select(_totals.c.name, _totals.c.value))}
 
     def head(self) -> int:
-        """The last sequence number, 0 in an empty log."""
-        with reading(self._engine) as db:
+        """The sequence number of the last entry, 0 in an empty log."""
+        with reading(self.engine) as db:
             return int(db.execute(sa.select(sa.func.coalesce(sa.func.max(_exchanges.c.seq), 0))).scalar_one())
+
+    def last_given(self) -> int:
+        """The last sequence number that was given, whatever has become of its entry; 0 in a new log."""
+        query = sa.text("SELECT seq FROM sqlite_sequence WHERE name = 'exchanges'")
+        with reading(self.engine) as db:
+            return int(db.execute(query).scalar() or 0)
 
     def after(self, cursor: int, limit: int) -> list[Entry]:
         """The next entries after a sequence number, without their captures."""
@@ -100,14 +139,14 @@ class Log:
             .order_by(c.seq)
             .limit(limit)
         )
-        with reading(self._engine) as db:
+        with reading(self.engine) as db:
             return [Entry(**row, capture=None) for row in db.execute(query).mappings()]
 
     def entry(self, exchange_id: str) -> Entry | None:
         """The entry of an exchange, without its capture; None where it is not, or no longer, in the log."""
         c = _exchanges.c
         query = sa.select(c.seq, c.id, c.at, c.monitor, c.model, c.outcome).where(c.id == exchange_id)
-        with reading(self._engine) as db:
+        with reading(self.engine) as db:
             row = db.execute(query).mappings().first()
         return Entry(**row, capture=None) if row else None
 
@@ -116,13 +155,13 @@ class Log:
         query = sa.select(_exchanges.c.seq, _exchanges.c.capture).where(
             _exchanges.c.seq.in_(seqs), _exchanges.c.capture.is_not(None)
         )
-        with reading(self._engine) as db:
+        with reading(self.engine) as db:
             return {seq: capture for seq, capture in db.execute(query)}
 
     def waiting(self, cursor: int) -> tuple[int, float | None]:
         """How many entries lie after the cursor, and when the first of them came."""
         c = _exchanges.c
-        with reading(self._engine) as db:
+        with reading(self.engine) as db:
             first = db.execute(sa.select(c.seq, c.at).where(c.seq > cursor).order_by(c.seq).limit(1)).first()
             if first is None:
                 return 0, None
@@ -131,13 +170,43 @@ class Log:
 
     def erase(self, seqs: list[int]) -> None:
         """Erase the captures of these entries; that they were there stays known."""
-        with self._engine.begin() as db:
+        with self.engine.begin() as db:
             db.execute(sa.update(_exchanges).where(_exchanges.c.seq.in_(seqs)).values(capture=None, size=0))
+
+    def erase_exchange(self, exchange_id: str) -> bool:
+        """Erase the capture of an exchange; False where no such exchange is in the log.
+
+        That it was there stays known: collected anew from where it came from, it must not come back.
+        """
+        row = _exchanges.c.id == exchange_id
+        with self.engine.begin() as db:
+            return db.execute(sa.update(_exchanges).where(row).values(capture=None, size=0)).rowcount > 0
+
+    def erase_monitor(self, name: str, others: Collection[str]) -> bool:
+        """Delete all entries of a monitor, read or not; False where there was none.
+
+        `others` are the monitors that have a name of their own: what has no such name is of "other".
+        """
+        c, found = _exchanges.c, False
+        with reading(self.engine) as db:
+            kinds = db.execute(sa.select(c.monitor, c.model).distinct()).all()
+        for monitor, model in kinds:
+            its_name = wanted_name(monitor, model)
+            if its_name != name and (name != OTHER or its_name in others):
+                continue
+            found = True
+            rows = sa.and_(c.monitor.is_not_distinct_from(monitor), c.model == model)
+            some = sa.select(c.seq).where(rows).limit(_PRUNED_AT_ONCE).scalar_subquery()
+            while True:
+                with self.engine.begin() as db:
+                    if not db.execute(sa.delete(_exchanges).where(c.seq.in_(some))).rowcount:
+                        break
+        return found
 
     def erase_up_to(self, seq: int) -> None:
         """Erase the captures of all entries up to this one."""
         c = _exchanges.c
-        with self._engine.begin() as db:
+        with self.engine.begin() as db:
             db.execute(sa.update(_exchanges).where(c.seq <= seq, c.capture.is_not(None)).values(capture=None, size=0))
 
     def prune(self, *, before: float, max_bytes: int, cursor: int) -> int:
@@ -146,11 +215,11 @@ class Log:
         Those after the cursor, which nobody has read, are counted in the totals as "expired".
         """
         c, gone = _exchanges.c, 0
-        with reading(self._engine) as db:
+        with reading(self.engine) as db:
             total = db.execute(sa.select(sa.func.coalesce(sa.func.sum(c.size), 0))).scalar_one()
         while True:
             # In small transactions, which the proxy's own writes need not wait for.
-            with self._engine.begin() as db:
+            with self.engine.begin() as db:
                 oldest = db.execute(sa.select(c.seq, c.at, c.size).order_by(c.seq).limit(_PRUNED_AT_ONCE)).all()
                 last = unread = count = 0
                 for seq, at, size in oldest:
@@ -161,14 +230,12 @@ class Log:
                     return gone
                 db.execute(sa.delete(_exchanges).where(c.seq <= last))
                 if unread:
-                    statement = sqlite.insert(_totals).values(name="expired", value=unread)
-                    more = {"value": _totals.c.value + unread}
-                    db.execute(statement.on_conflict_do_update(index_elements=["name"], set_=more))
+                    db.execute(_added("expired", unread))
             gone += count
 
     def close(self) -> None:
-        self._engine.dispose()
+        self.engine.dispose()
 
 
 def open_log(data_dir: Path) -> Log:
-    return Log(open_sqlite(data_dir / FILE))
+    return Log(open_sqlite(data_dir / FILE, SCHEMA))

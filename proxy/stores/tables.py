@@ -111,6 +111,16 @@ mutes = sa.Table(  # monitors of whose drift nobody is to be told for a while
     sa.Column("since", sa.Float, nullable=False),
 )
 
+acknowledgements = sa.Table(  # drift that somebody deals with: nobody else needs to be told of it again
+    "acknowledgements",
+    schema,
+    sa.Column("monitor", sa.Text, primary_key=True),
+    sa.Column("severity", sa.String(8), nullable=False),  # when it was acknowledged; never LOW
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)
+
 witnesses = sa.Table(  # of the monitor's last report: which samples carry the drift, with the nearest baseline prompts
     "witnesses",
     schema,
@@ -204,4 +214,77 @@ counters = sa.Table(  # what processes count that nobody scrapes
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("labels", sa.Text, primary_key=True),  # JSON: [[name, value], …]
     sa.Column("value", sa.Integer, nullable=False),
+)
+
+canary_rounds = sa.Table(  # each time that a canary's prompts were asked
+    "canary_rounds",
+    schema,
+    sa.Column("canary", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),  # when it began
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("answers", sa.Integer, nullable=False),
+    sa.Column("tokens", sa.Integer, nullable=False),
+    sa.Column("p_value", sa.Float),
+    sa.Column("effect", sa.Float),
+    sa.Column("changed", sa.Boolean, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("vectors", sa.LargeBinary),  # of the answers, float32, in the order of the body's
+)
+
+canaries = sa.Table(  # what people asked of a canary, and what its scheduler plans
+    "canaries",
+    schema,
+    sa.Column("canary", sa.Text, primary_key=True),
+    sa.Column("reference_from", sa.Integer, nullable=False),  # number of the round from which the reference is made
+    sa.Column("asked_at", sa.Float),  # somebody wants a round now
+    sa.Column("next_at", sa.Float),
+    sa.Column("problem", sa.Text, nullable=False),  # why the last round was not asked, with what to do; "": nothing
+)
+
+ingest_sources = sa.Table(  # places that answers are collected from, and how that goes
+    "ingest_sources",
+    schema,
+    sa.Column("name", sa.String(200), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),  # of the last change
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+ingest_files = sa.Table(  # how far each file was read; it is known by its first line, whatever it is called
+    "ingest_files",
+    schema,
+    sa.Column("source", sa.String(200), primary_key=True),
+    sa.Column("place", sa.Text, primary_key=True),  # device and inode, or the URL
+    sa.Column("head", sa.String(40), primary_key=True),  # digest of its first line
+    sa.Column("head_bytes", sa.Integer, nullable=False),
+    sa.Column("tail", sa.String(40), nullable=False),  # digest of the bytes before the offset
+    sa.Column("tail_bytes", sa.Integer, nullable=False),
+    sa.Column("offset", sa.Integer, nullable=False),  # bytes, decompressed
+    sa.Column("line", sa.Integer, nullable=False),  # lines before the offset
+    sa.Column("path", sa.Text, nullable=False),  # where it was seen last
+    sa.Column("version", sa.Text, nullable=False),  # its size and time of change when all of it had been read
+    sa.Column("seen_at", sa.Float, nullable=False),
+)
+
+ingest_recent = sa.Table(  # what was taken of the time that an API is asked for once more
+    "ingest_recent",
+    schema,
+    sa.Column("source", sa.String(200), primary_key=True),
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+notify_incidents = sa.Table(  # what is not well, or was a moment ago, and which channel was told what of it
+    "notify_incidents",
+    schema,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+notify_outbox = sa.Table(  # notifications that wait for their receivers, in the order in which they were written
+    "notify_outbox",
+    schema,
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
 )

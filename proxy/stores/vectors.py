@@ -8,9 +8,11 @@ gives back the memory of deleted points.
 """
 
 import os
+import sqlite3
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,9 @@ _READ = 256
 WINDOW, BASELINE = "window", "baseline"
 
 
+MEND = "driftium doctor --mend moves it aside if it is damaged; the baselines then need to be set anew."
+
+
 class VectorStoreError(Exception):
     """The store cannot be opened; the message says what to do."""
 
@@ -32,8 +37,11 @@ class VectorStoreError(Exception):
 class Vectors:
     """Samples' vectors by monitor and slot, and by baseline and position."""
 
-    def __init__(self, settings: VectorStoreSettings, data_dir: Path, dimension: int):
+    def __init__(self, settings: VectorStoreSettings, data_dir: Path, dimension: int | None = None):
+        """With a dimension, that of `create`. Raises VectorStoreError."""
+        self._settings = settings
         self.where = settings.url or str(data_dir / "vectors")
+        self._folder = None if settings.url else data_dir / "vectors"
         try:
             with warnings.catch_warnings():
                 # Local mode advises a server from 20,000 points on; a few thousand places a monitor stay below.
@@ -47,17 +55,26 @@ class Vectors:
                     )
                 else:
                     self._client = QdrantClient(path=self.where)
-                for name in (WINDOW, BASELINE):
-                    self._create(name, dimension)
+            self._client.get_collections()
         except Exception as error:
-            raise VectorStoreError(self._advice(settings, error)) from error
+            raise VectorStoreError(self._advice(error)) from error
+        if dimension:
+            self.create(dimension)
 
-    def _advice(self, settings: VectorStoreSettings, error: Exception) -> str:
-        if settings.url:
+    def create(self, dimension: int) -> None:
+        """Make the collections that are not there yet, for vectors of so many numbers. Raises VectorStoreError."""
+        try:
+            for name in (WINDOW, BASELINE):
+                self._create(name, dimension)
+        except Exception as error:
+            raise VectorStoreError(self._advice(error)) from error
+
+    def _advice(self, error: Exception) -> str:
+        if self._settings.url:
             return f"Qdrant at {self.where} cannot be used: {error}. Start it, or set vector_store.url."
         if "already accessed" in str(error):
             return f"{self.where} is in use by another worker: stop that one, or give this one another data.dir."
-        return f"{self.where} cannot be opened: {error}. Move that folder away, start again and set the baselines anew."
+        return f"{self.where} cannot be opened: {error}. {MEND}"
 
     def _create(self, name: str, dimension: int) -> None:
         if self._client.collection_exists(name):
@@ -76,17 +93,67 @@ class Vectors:
             )
             for place, sample in samples
         ]
-        for i in range(0, len(points), _READ):
-            self._client.upsert(collection, points[i : i + _READ], wait=True)
+        try:
+            for i in range(0, len(points), _READ):
+                self._client.upsert(collection, points[i : i + _READ], wait=True)
+        except (sqlite3.Error, OSError) as error:
+            # Of the local mode: a full disk, or damaged files.
+            raise VectorStoreError(f"{self.where} cannot be written: {error}. {MEND}") from error
 
     def get(self, collection: str, owner: str, places: Sequence[int]) -> list[Sample]:
         """The samples at these places, in their order. Raises KeyError when one is missing."""
-        found: dict[str, Any] = {}
         ids = [_point(owner, place) for place in places]
-        for i in range(0, len(ids), _READ):
-            for record in self._client.retrieve(collection, ids[i : i + _READ], with_vectors=True, with_payload=True):
-                found[str(record.id)] = record
+        found = self._records(collection, ids)
         return [_sample(found[point_id]) for point_id in ids]
+
+    def kept(self, collection: str, owner: str, places: Sequence[int]) -> list[Sample]:
+        """The samples at these places, in their order, without those that are missing."""
+        ids = [_point(owner, place) for place in places]
+        found = self._records(collection, ids)
+        return [_sample(found[point_id]) for point_id in ids if point_id in found]
+
+    def _records(self, collection: str, ids: list[str]) -> dict[str, Any]:
+        return {
+            str(record.id): record
+            for i in range(0, len(ids), _READ)
+            for record in self._client.retrieve(collection, ids[i : i + _READ], with_vectors=True, with_payload=True)
+        }
+
+    def parts(self, size: int = 5_000) -> Iterator[tuple[str, list[Any]]]:
+        """(collection, points with id, vector and payload): everything, so many at once."""
+        for name in (WINDOW, BASELINE):
+            offset: Any = None
+            while self._client.collection_exists(name):
+                points, offset = self._client.scroll(name, limit=size, offset=offset, with_vectors=True)
+                if points:
+                    yield name, points
+                if offset is None:
+                    break
+
+    def put_points(self, collection: str, points: Sequence[Any]) -> None:
+        """Write points as `parts` gave them, into a new collection where there is none."""
+        if points:
+            self._create(collection, len(points[0].vector["prompt"]))
+        for i in range(0, len(points), _READ):
+            self._client.upsert(collection, list(points[i : i + _READ]), wait=True)
+
+    def delete(self, collection: str, owner: str, places: Sequence[int]) -> None:
+        """Delete what lies at these places."""
+        points: list[Any] = [_point(owner, place) for place in places]
+        self._client.delete(collection, models.PointIdsList(points=points), wait=True)
+
+    def erase(self, field: str, value: str) -> None:
+        """Delete all points of a "monitor", a "baseline" or an "exchange_id", and their bytes from the disk."""
+        condition = models.FieldCondition(key=field, match=models.MatchValue(value=value))
+        for name in (WINDOW, BASELINE):
+            self._client.delete(name, models.FilterSelector(filter=models.Filter(must=[condition])), wait=True)
+        self.overwrite_deleted()
+
+    def overwrite_deleted(self) -> None:
+        """In local mode, write the files anew: deleted vectors would stay legible in them. A server does it itself."""
+        for path in self._folder.glob("collection/*/storage.sqlite") if self._folder else ():
+            with closing(sqlite3.connect(path, isolation_level=None)) as db:
+                db.execute("VACUUM")
 
     def close(self) -> None:
         self._client.close()

@@ -1,0 +1,31 @@
+"""Whether the log and the history can be used just now. The data plane goes on without them."""
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from proxy.stores.faults import Fault, fault_of
+from proxy.stores.history import History
+from proxy.stores.log import Log
+
+log = structlog.get_logger()
+
+
+def storage_fault(history: History, exchange_log: Log) -> Fault | None:
+    """What is wrong with one of the two; None while both can be read. That they can be written is the tap's to say."""
+    for read in (exchange_log.head, exchange_log.totals, history.cursor, history.last_event, history.monitors):
+        try:
+            read()
+        except SQLAlchemyError as error:
+            return fault_of(error)
+    return None
+
+
+def first_look(history: History, exchange_log: Log) -> dict[str, int]:
+    """Make the files that are not there and bring old ones up to date; returns the tap's totals of the last process.
+
+    Where that cannot be done it is said, and tried again at each use; counting begins anew.
+    """
+    if fault := storage_fault(history, exchange_log):
+        log.error("traffic is forwarded, but nothing is recorded", reason=fault.message)
+        return {}
+    return exchange_log.totals()
