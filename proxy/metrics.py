@@ -14,12 +14,14 @@ OVERHEAD_SECONDS = (0.0001, 0.0002, 0.0003, 0.0005, 0.001, 0.002, 0.005, 0.01, 0
 
 EXEMPLAR_SECONDS = 1.0
 
+RCA_RESULTS = ("model", "rules", "failed")
+
 OTHER = "other"
-"""The endpoint's label of everything that is not tapped."""
+"""The label of endpoints that are not tapped, and of names past the cap."""
 
 
 class LabelCap:
-    """Keeps a label whose values clients choose to the first `limit` of them; later ones are "other"."""
+    """Keeps a label whose values clients choose to the first `limit` of them; later ones are OTHER."""
 
     def __init__(self, limit: int):
         self._limit = limit
@@ -31,7 +33,7 @@ class LabelCap:
             return ""
         if value not in self._known:
             if not successful or len(self._known) >= self._limit:
-                return "other"
+                return OTHER
             self._known.add(value)
         return value
 
@@ -86,6 +88,9 @@ class Metrics:
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
+        for result in RCA_RESULTS:
+            self._rca_runs.labels(result)
+            self._rca_duration.labels(result)
         # Counted without a lock or a look-up of labels, since it is the one count on the request path.
         self._inflight = dict.fromkeys((*TAPPED.values(), OTHER), 0)
         for name in self._inflight:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.tabular.records import Run
 
@@ -54,7 +55,12 @@ class TabularCollector(Collector):
             "How much a column differs: KS distance or Cramer's V, 0 to 1; the largest of each dataset.",
             labels=["dataset", "feature"],
         )
-        for dataset, at, gauges in self._read():
+        try:
+            found = self._read()
+        except (SQLAlchemyError, msgspec.MsgspecError):
+            # driftium_stores_up tells of it; the rest of the scrape must not fail with it.
+            return
+        for dataset, at, gauges in found:
             drifted.add_metric([dataset], gauges.drifted)
             last.add_metric([dataset], at)
             for feature, effect in gauges.effects:

@@ -1,0 +1,38 @@
+{{- define "driftium.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 53 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "driftium.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 53 | trimSuffix "-" }}
+{{- else if contains (include "driftium.name" .) .Release.Name }}
+{{- .Release.Name | trunc 53 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "driftium.name" .) | trunc 53 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "driftium.selector" -}}
+app.kubernetes.io/name: {{ include "driftium.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "driftium.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{ include "driftium.selector" . }}
+{{- end }}
+
+{{- define "driftium.secret" -}}
+{{- default (printf "%s-admin" (include "driftium.fullname" .)) .Values.admin.existingSecret }}
+{{- end }}
+
+{{/* "true" where there is a token; fails where nobody has decided. */}}
+{{- define "driftium.guarded" -}}
+{{- if or .Values.admin.token .Values.admin.existingSecret -}}
+true
+{{- else if not .Values.admin.open -}}
+{{- fail "Set admin.token or admin.existingSecret; or admin.open=true, and whoever reaches the pod reads prompts and answers." }}
+{{- end }}
+{{- end }}
