@@ -16,7 +16,7 @@ def alone(data_dir: Path, kind: str) -> Iterator[None]:
 
     Raises Busy where another process holds it.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data_dir / f"{kind}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -20,17 +20,20 @@ from proxy.children import Child, Commands
 from proxy.collector import HistoryCollector
 from proxy.context import Context
 from proxy.control_plane import ROUTES
+from proxy.hurry import TABLES, hurried
 from proxy.language_model import LanguageModel
 from proxy.metrics import Metrics
 from proxy.ollama_models import Details
 from proxy.probe import Probe
 from proxy.rca.investigations import Investigations
 from proxy.recorder import Recorder
+from proxy.redaction import Redactor
 from proxy.relay import Relay
 from proxy.routes import problems, table_problems
 from proxy.routes.authorisation import guard
 from proxy.routes.console import console
 from proxy.settings import Settings
+from proxy.storage import first_look
 from proxy.stores.history import open_history
 from proxy.stores.log import open_log
 from proxy.stores.root_causes import RootCauses
@@ -47,7 +50,7 @@ NATIVE = "chat|generate|embed|embeddings|tags|show|ps|version|pull|push|create|c
 
 DATA_PLANE = re.compile(rf"/+(v1|api/+({NATIVE}))(/|\Z)")
 
-NAMED = re.compile(rb"/monitors/[^/]+/mute\Z")
+NAMED = re.compile(rb"/monitors/[^/]+(/(mute|acknowledge))?\Z")
 """Paths that hold a monitor's name."""
 
 CONTROL_BODY_BYTES = 4 * 2**20
@@ -69,7 +72,15 @@ def build(
     history = open_history(settings.data_dir)
     registry = CollectorRegistry()
     metrics = Metrics(registry, settings.metrics.max_series)
-    tap = Tap(settings.tap, Recorder(log, metrics, settings.log, history.cursor).write, metrics.observe, log.totals())
+    recorder = Recorder(
+        log,
+        metrics,
+        settings.log,
+        history.cursor,
+        Redactor(settings.privacy.redact),
+        {canary.monitor for canary in settings.canary},
+    )
+    tap = Tap(settings.tap, recorder.write, metrics.observe, first_look(history, log))
     base, transport = connect(settings.upstream)
     relay = Relay(settings, base, transport, tap, metrics)
 
@@ -100,7 +111,7 @@ def build(
         root_causes=root_causes,
         investigations=Investigations(history, runs, root_causes, language_model, metrics),
     )
-    registry.register(HistoryCollector(history, log, tap, context.status))
+    registry.register(HistoryCollector(history, log, tap, context.status, settings))
     registry.register(TabularCollector(context.runs.gauges))
 
     @contextlib.asynccontextmanager
@@ -139,10 +150,10 @@ def build(
         request_max_body_size=CONTROL_BODY_BYTES,
         logging_config=None,
     )
-    return _before(control_plane, relay), context
+    return _before(control_plane, relay, settings.server.client_seconds), context
 
 
-def _before(control_plane: Litestar, relay: Relay) -> ASGIApp:
+def _before(control_plane: Litestar, relay: Relay, client_seconds: float) -> ASGIApp:
     """The data plane goes past the framework, which would set CORS headers on it and answer OPTIONS itself."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,6 +163,8 @@ def _before(control_plane: Litestar, relay: Relay) -> ASGIApp:
         if scope["type"] == ScopeType.HTTP and NAMED.match(scope["raw_path"]):
             # Decoded, a slash in the name could not be told from one of the path; the route decodes it.
             scope["path"] = scope["raw_path"].decode("latin-1")
+        if scope["type"] == ScopeType.HTTP and not TABLES.match(scope["path"]):
+            receive = hurried(receive, client_seconds)
         await control_plane(scope, receive, send)
 
     return app

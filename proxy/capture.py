@@ -24,7 +24,8 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     response_type: str = ""
     response_encoding: str = ""
     response: bytes
-    duration_seconds: float
+    duration_seconds: float | None
+    """None where a collected log does not say."""
     first_chunk_seconds: float | None = None
     upstream_seconds: float | None = None
     """Until the upstream's headers came."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from proxy import cli_scheduler
+from proxy import cli_export, cli_ingest, cli_keeping, cli_notify, cli_scheduler
 from proxy.cli_options import (
     OK,
     config_option,
@@ -243,6 +243,7 @@ def tabular(
 @click.option(
     "--pull", is_flag=True, help="First have Ollama fetch the model that explains, and upstream.default_model."
 )
+@click.option("--mend", is_flag=True, help="First move damaged files of the data folder aside; new ones are made.")
 def doctor(
     config: Path | None,
     host: str | None,
@@ -251,6 +252,7 @@ def doctor(
     data_dir: str | None,
     embedded: bool | None,
     pull: bool,
+    mend: bool,
 ) -> None:
     """Check upstream, model, weights, ports, disk and clock, and say how to mend each."""
     from proxy.doctor import examine
@@ -264,6 +266,11 @@ def doctor(
         "embedded.enabled": embedded,
     }
     settings = settings_from(config, flags)
+    if mend:
+        from proxy.keeping.mending import mend as move_aside
+
+        if code := move_aside(settings):
+            sys.exit(code)
     sys.exit((pull_missing(settings) if pull else OK) or examine(settings))
 
 
@@ -285,3 +292,9 @@ def version() -> None:
 
 
 main.add_command(cli_scheduler.scheduler)
+main.add_command(cli_notify.notify)
+main.add_command(cli_export.export)
+main.add_command(cli_ingest.ingest)
+main.add_command(cli_keeping.backup)
+main.add_command(cli_keeping.restore)
+main.add_command(cli_keeping.erase)

@@ -3,6 +3,7 @@
 A command carries the log's head at the time it was asked, and waits until the worker has come so far.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +14,10 @@ import numpy as np
 
 from drift.errors import TooFewSamples
 from drift.samples import Sample
+from proxy.canary.comparing import Comparing
 from proxy.candidates import Choice, NotAmong, candidates
+from proxy.erasing import Erasing
+from proxy.keeping.snapshot import copy_worker_part
 from proxy.ollama_models import marks
 from proxy.placing import Placing
 from proxy.population import Population, details_of, digest_of
@@ -21,6 +25,7 @@ from proxy.populations import Populations, Unusable
 from proxy.preview import too_few
 from proxy.scoring import Scorer
 from proxy.settings import Settings
+from proxy.stores.canaries import PREFIX
 from proxy.stores.endings import Runs
 from proxy.stores.history import BaselineRow, History, SampleRow
 from proxy.stores.ledger import Changes, Ledger
@@ -51,14 +56,18 @@ class Commands:
         scorer: Scorer,
         encoder: str,
     ):
+        self._data_dir = settings.data_dir
         self._max_baseline = settings.drift.max_baseline
         self._ring = settings.drift.recent_samples
         self._history = history
         self._ledger = ledger
+        self._log = exchange_log
         self._vectors = vectors
         self._populations = populations
         self._scorer = scorer
         self._encoder = encoder
+        self.erasing = Erasing(history, ledger, exchange_log, vectors, populations)
+        self._comparing = Comparing(history, vectors, self._ring, encoder)
         self._placing = Placing(history, exchange_log, vectors, populations, self._ring)
         self._kinds: dict[str, Callable[[str, dict[str, Any]], None]] = {
             "score": self._score,
@@ -67,12 +76,16 @@ class Commands:
             "deactivate": self._deactivate,
             "place": self._place,
             "digests": self._digests,
+            "erase": self._erase,
+            "backup": self._backup,
+            "canary": self._canary,
         }
 
     def answer_all(self) -> None:
         for command_id, kind, arguments in self._ledger.commands():
-            if self._scorer.cursor < arguments["head"]:
-                continue  # What had passed when this was asked must be scored first.
+            # What had passed when this was asked must be scored first, or be gone from the log unread.
+            if self._scorer.cursor < min(arguments["head"], self._log.head()):
+                continue
             try:
                 self._kinds[kind](command_id, arguments)
             except Refused as refusal:
@@ -117,6 +130,12 @@ class Commands:
 
     def _baseline(self, command_id: str, asked: dict[str, Any]) -> None:
         population = self._populations.get(asked["monitor"])
+        if population is not None and population.name.startswith(PREFIX):
+            raise Refused(
+                409,
+                f"monitor = {population.name!r}: a canary's rounds are compared with its reference, which "
+                f"POST /canaries/{population.name.removeprefix(PREFIX)}/reference makes anew.",
+            )
         if population is None:
             known = ", ".join(p.name for p in self._populations) or "none yet"
             raise Refused(409, f"monitor = {asked['monitor']!r}: no answer of it has been seen (known: {known}).")
@@ -208,6 +227,31 @@ class Commands:
         changes.annotations = [(row.monitor, "baseline", "No baseline any more.")]
         changes.events = [("baseline", {"monitor": row.monitor, "id": None, "size": 0})]
         self._ledger.commit(changes)
+
+    def _erase(self, command_id: str, asked: dict[str, Any]) -> None:
+        """An exchange or a monitor: its vectors, and what the worker knows of it."""
+        if (name := asked.get("monitor")) is not None:
+            self.erasing.monitor(name)
+        else:
+            self.erasing.exchange(asked["exchange_id"], asked["since"])
+        self._ledger.commit(Changes(answers={command_id: {"erased": True}}))
+
+    def _canary(self, command_id: str, asked: dict[str, Any]) -> None:
+        """A canary's round against its reference."""
+        found = self._comparing.compare(asked["canary"], asked["number"], asked["reference_rounds"])
+        changes = Changes(answers={command_id: {"status": found.status if found else None}})
+        if found:
+            told = {"canary": found.canary, "round": found.number, "status": found.status, "changed": found.changed}
+            changes.events = [("canary", told | {"message": found.message})]
+        self._ledger.commit(changes)
+
+    def _backup(self, command_id: str, asked: dict[str, Any]) -> None:
+        """History and vectors as they are between two batches."""
+        try:
+            points = copy_worker_part(self._data_dir, asked["name"], self._vectors)
+        except (OSError, sqlite3.Error) as error:
+            raise Refused(507, str(error)) from None
+        self._ledger.commit(Changes(answers={command_id: {"points": points}}))
 
     def _place(self, command_id: str, asked: dict[str, Any]) -> None:
         """Where an answer falls among the baseline's."""

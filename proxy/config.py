@@ -9,6 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from proxy.canary import settings as canary
+from proxy.ingest import settings as ingest
+from proxy.notify import settings as notify
 from proxy.section import ConfigError
 from proxy.settings import Settings
 
@@ -72,7 +75,7 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     section, _, name = key.partition(".")
     table = tree.setdefault(section, {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{section} = {table!r}: must be a table, [{section}]")
+        raise ConfigError(f"{section} = {_shown(section, table)}: must be a table, [{section}]")
     table[name] = value
 
 
@@ -83,18 +86,32 @@ def _explain(error: msgspec.ValidationError, tree: dict[str, Any], origins: dict
     if rule.startswith("Object contains unknown field"):
         name = rule.rpartition("field ")[2].strip("`")
         full = f"{key}.{name}" if key else name
-        table = tree.get(key, {}) if key else tree
+        value = _at(tree, full)
         origin = origins.get(full, source)
-        return f"{origin}: {full} = {_shown(full, table.get(name))}: no such setting; config.toml lists them all"
-    value: Any = tree
-    for part in key.partition("[")[0].split("."):
-        value = value.get(part) if isinstance(value, dict) else value
+        return f"{origin}: {full} = {_shown(full, value)}: no such setting; config.toml lists them all"
     origin = origins.get(key.partition("[")[0], source)
-    return f"{origin}: {key} = {_shown(key, value)}: {rule[0].lower()}{rule[1:].replace('`', '')}"
+    if rule.startswith("Object missing required field"):
+        return f"{origin}: {key}: {rule.rpartition('field ')[2].strip('`')} is missing"
+    return f"{origin}: {key} = {_shown(key, _at(tree, key))}: {rule[0].lower()}{rule[1:].replace('`', '')}"
+
+
+def _at(tree: dict[str, Any], key: str) -> Any:
+    """The value at a path like notify[0].name; of a list of plain values, the whole list."""
+    value: Any = tree
+    for part in re.findall(r"[^.\[\]]+", key):
+        if isinstance(value, list) and part.isdigit():
+            item = value[int(part)]
+            value = item if isinstance(item, dict) else value
+        elif isinstance(value, dict):
+            value = value.get(part)
+    return value
 
 
 def _is_secret(key: str) -> bool:
-    return key.startswith("server.admin")
+    """Whether the value may be one. What was put under a wrong key, or in place of a variable's name, may be too."""
+    leaf = key.rpartition(".")[2]
+    told = key.startswith("notify") and (leaf == "url" or leaf not in notify.Notify.__struct_fields__)
+    return key.startswith("server.admin") or told or leaf.endswith("_env")
 
 
 def _shown(key: str, value: Any) -> str:
@@ -104,6 +121,9 @@ def _shown(key: str, value: Any) -> str:
 
 def _check(s: Settings) -> None:
     """The combinations that cannot work."""
+    notify.check(s.notify)
+    ingest.check(s.ingest, s.monitors.allow)
+    canary.check(s.canary)
     url = _split("upstream.url", s.upstream.url)
     is_base = url.scheme in ("http", "https") and url.hostname and not url.query and not url.fragment
     if not is_base or url.path.rstrip("/").endswith("/v1"):
@@ -133,6 +153,12 @@ def _check(s: Settings) -> None:
             f"drift.max_baseline = {s.drift.max_baseline}: must not exceed "
             f"drift.recent_samples = {s.drift.recent_samples}, from which baselines are made"
         )
+    if s.server.public_url and (wrong := notify.wrong_address(s.server.public_url)):
+        raise ConfigError(f"server.public_url = {s.server.public_url!r}: {wrong}")
+    if s.privacy.redact:
+        from proxy.masking import Masks  # Only for those who mask: it brings a library.
+
+        Masks(s.privacy.redact)
     for origin in s.server.cors_origins:
         parts = _split("server.cors_origins", origin)
         if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path):

@@ -3,12 +3,16 @@
 import asyncio
 import time
 
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
+
 from proxy.children import Child
 from proxy.language_model import LanguageModel
 from proxy.ollama_models import ollama_lives_at
 from proxy.probe import Probe
 from proxy.rca.investigations import Investigations
 from proxy.relay import Relay
+from proxy.routes.followers import Followers
 from proxy.settings import Settings
 from proxy.stores.history import History, WorkerState
 from proxy.stores.log import Log
@@ -62,6 +66,7 @@ class Context:
         self.language_model = language_model
         self.root_causes = root_causes
         self.investigations = investigations
+        self.followers = Followers()
 
     @property
     def hint(self) -> str:
@@ -83,11 +88,15 @@ class Context:
             "worker": state is not None,
             "vector_store": bool(state and state.vector_store),
             "embedder": bool(state and state.encoder),
+            **({"scheduler": self.scheduler.running} if self.scheduler else {}),
         }
 
     def live_state(self) -> WorkerState | None:
-        """The worker's state, None when it does not run."""
-        state = self.history.state()
+        """The worker's state, None when it does not run, or cannot tell since the history is broken."""
+        try:
+            state = self.history.state()
+        except (SQLAlchemyError, msgspec.MsgspecError):
+            return None
         if state is None or state.stage in ("stopped", "failed"):
             return None
         if self.worker:

@@ -3,10 +3,14 @@
 from typing import Any
 
 from proxy.routes import (
+    acknowledge,
     baselines,
+    canaries,
     drift,
+    erasure,
     evidence,
     explanations,
+    ingest,
     mute,
     operations,
     place,
@@ -27,6 +31,14 @@ ROUTES: list[Any] = [
     operations.events,
     mute.mute,
     mute.unmute,
+    acknowledge.acknowledge,
+    acknowledge.withdraw,
+    erasure.erase_exchange,
+    erasure.erase_monitor,
+    canaries.canaries,
+    canaries.canary,
+    canaries.run_canary,
+    canaries.renew_reference,
     drift.drift,
     drift.drift_history,
     evidence.evidence,
@@ -53,4 +65,5 @@ ROUTES: list[Any] = [
     reports.reports,
     reports.report,
     explanations.explain_drift,
+    ingest.ingest,
 ]

@@ -120,7 +120,7 @@ def _start(arguments: argparse.Namespace, cancelled: threading.Event, servers: l
     try:
         # First of all: without it the download would be for nothing.
         _llama()
-        arguments.data_dir.mkdir(parents=True, exist_ok=True)
+        arguments.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _send_standard_error_to(log)
         gguf = (
             arguments.gguf or find_gguf(arguments.data_dir) or fetch_gguf(arguments.data_dir, _say_fraction, cancelled)

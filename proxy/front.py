@@ -1,5 +1,6 @@
 """The server's side of a client's connection: uvicorn's protocol, where a proxy must be stricter or more complete."""
 
+import asyncio
 import socket
 import struct
 import time
@@ -13,10 +14,19 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 MAX_HEAD_BYTES = 2**17
 """Of a head, or of trailers, ten times what real ones have; without a bound one client could fill the memory."""
 
+MAX_HEADERS = 2_000
+"""Each costs its share of time wherever the request is read."""
+
 MAX_PIPELINED = 16
 
 LINGER_SECONDS = 30.0
 """How long the rest of an upload is read that was answered before its end: a close would take the answer with it."""
+
+LATE = b"The head of the request took too long."
+TOO_SLOW = (
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: %d\r\nconnection: close\r\n\r\n"
+)
 
 
 class Front(HttpToolsProtocol):
@@ -25,15 +35,44 @@ class Front(HttpToolsProtocol):
     Refuses heads that two servers could read in two ways. In the scope's state a request finds when its bytes
     `arrived` (they are parsed, and wait their turn, after that) and whether its target ends with an
     `empty_query`, which the parser leaves out; it may leave there what to call when the client `leave`s.
+    A head has `head_seconds` to come.
     """
 
     _answering: RequestResponseCycle | None = None
     _arrived = _answered_at = 0.0
     _unread_bytes = 0
     """What the parser has taken since it gave something on."""
+    _head_since = 0.0
+    """When the head began that is still to come; 0 while none is."""
+    _inside = False
+    """Whether a head is there whose message has not ended."""
+
+    def __init__(self, *args: Any, head_seconds: float = 30.0, **more: Any):
+        super().__init__(*args, **more)
+        self._head_seconds = head_seconds
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_since = time.perf_counter()
+        self._watch_head()
+
+    def _watch_head(self) -> None:
+        # One timer for the connection: one for each request would cost every request.
+        self._watch = self.loop.call_later(self._head_seconds / 2, self._watch_head)
+        now = time.perf_counter()
+        if not self._head_since or now - self._head_since < self._head_seconds:
+            return
+        if self._answering and not self._answering.response_complete:
+            self._head_since = now  # the connection is not read while requests wait their turn
+            return
+        if self._arrived:  # else it was opened ahead of need: nothing is asked, nothing is answered
+            self.transport.write(TOO_SLOW % len(LATE) + LATE)
+        self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         self._arrived = time.perf_counter()
+        if not self._inside and not self._head_since:
+            self._head_since = self._arrived
         self._unset_keepalive_if_required()
         rest: bytes | memoryview = data
         try:
@@ -80,15 +119,19 @@ class Front(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._unread_bytes = 0
+        self._head_since = self._head_since or self._arrived
         state: dict[str, Any] = self.scope["state"]
         state["arrived"] = self._arrived
 
     def on_headers_complete(self) -> None:
         self._unread_bytes = 0
+        self._head_since, self._inside = 0.0, True
         version = self.parser.get_http_version()
         # Whatever is raised here becomes an HttpParserError, and a 400.
         if version not in ("1.0", "1.1"):
             raise ValueError("a version that is not spoken here")
+        if len(self.headers) > MAX_HEADERS:
+            raise ValueError("more headers than anybody means")
         hosts = 0
         for name, value in self.headers:
             if name == b"host":
@@ -118,6 +161,7 @@ class Front(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._unread_bytes = 0
+        self._inside = False
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
@@ -136,6 +180,7 @@ class Front(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._watch.cancel()
         # Uvicorn tells only the last of pipelined requests; it is the first that is being answered.
         if self._answering and not self._answering.response_complete:
             self._answering.disconnected = True

@@ -6,10 +6,14 @@ from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.context import STALLED_SECONDS, Context
+from proxy.heartbeat import read_heartbeat
 from proxy.moments import iso
 from proxy.ollama_models import ollama_lives_at
+from proxy.storage import storage_fault
+from proxy.stores.faults import Fault
 from proxy.stores.history import WorkerState
 
 MOST_MODELS = 20
@@ -77,11 +81,28 @@ class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
     mend: str | UnsetType = UNSET
 
 
+class StorageHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The exchange log and the history, in the data folder."""
+
+    status: Literal["ok", "failing"]
+    message: str | UnsetType = UNSET
+    mend: str | UnsetType = UNSET
+
+
 class EmbedderHealth(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["ready", "not ready"]
     encoder: str | None
     message: str | UnsetType = UNSET
     mend: str | UnsetType = UNSET
+
+
+class SchedulerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["ready", "starting", "restarting", "stalled", "failing"]
+    message: str | UnsetType = UNSET
+    mend: str | UnsetType = UNSET
+    restarts: int
+    jobs: int
+    """Scheduled: looks, deliveries, collections of logs, rounds of canaries."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,16 +114,23 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     tap: TapHealth
     vector_store: StoreHealth
     embedder: EmbedderHealth
+    storage: StorageHealth
+    scheduler: SchedulerHealth | UnsetType = UNSET
+    """Absent where nothing is scheduled."""
 
 
 def health(context: Context) -> Health:
     """How every part is now."""
-    state, last = context.live_state(), context.history.state()
-    waiting, first = context.log.waiting(context.history.cursor())
+    fault = storage_fault(context.history, context.log)
+    state = context.live_state()
+    last = None if fault else context.history.state()
+    waiting, first = (0, None) if fault else context.log.waiting(context.history.cursor())
     worker = _worker(context, state, last, first)
     tap = _tap(context, waiting)
     served = context.probe.up and not _ollama_is_empty(context)
-    fine = served and worker.status in ("ready", "off") and tap.status == "ok"
+    scheduler = _scheduler(context)
+    fine = served and worker.status in ("ready", "off") and tap.status == "ok" and fault is None
+    fine = fine and (scheduler is UNSET or scheduler.status in ("ready", "starting"))
     return Health(
         generated_at=iso(time.time()),
         status="ok" if fine else "degraded",
@@ -112,6 +140,8 @@ def health(context: Context) -> Health:
         tap=tap,
         vector_store=_vector_store(state, last, worker),
         embedder=_embedder(state, last, worker),
+        storage=_storage(fault),
+        scheduler=scheduler,
     )
 
 
@@ -187,11 +217,18 @@ def _worker(
     )
 
 
+def _storage(fault: Fault | None) -> StorageHealth:
+    if fault is None:
+        return StorageHealth(status="ok")
+    message = f"Traffic is forwarded and not recorded. {fault.message}"
+    return StorageHealth(status="failing", message=message, mend=fault.mend or UNSET)
+
+
 def _tap(context: Context, waiting: int) -> TapHealth:
     tap = context.tap
     message: str | UnsetType = UNSET
     if tap.error:
-        message = f"The log cannot be written: {tap.error}. Check the disk of {context.settings.data_dir}."
+        message = f"Exchanges wait in memory until the log can be written, and are dropped past that. {tap.error}"
     return TapHealth(
         **tap.totals,
         pending=tap.pending,
@@ -215,6 +252,32 @@ def _embedder(state: WorkerState | None, last: WorkerState | None, worker: Worke
         return EmbedderHealth(status="ready" if encoder else "not ready", encoder=encoder, message=_waits(worker))
     mend = "pip install 'driftium[embedded]'"
     return EmbedderHealth(status="not ready", encoder=encoder, message=last.error if last else UNSET, mend=mend)
+
+
+def _scheduler(context: Context) -> SchedulerHealth | UnsetType:
+    child = context.scheduler
+    if child is None:
+        return UNSET
+    try:
+        state = read_heartbeat(context.history.engine)
+    except SQLAlchemyError:
+        state = None
+    if state is None or not child.running or state.pid != child.pid:
+        status: Literal["starting", "restarting"] = "restarting" if child.restarts else "starting"
+        ended = "The scheduler has ended and is started again; its log says why."
+        message = ended if child.restarts else UNSET
+        mend = DOCTOR if child.restarts else UNSET
+        return SchedulerHealth(status=status, message=message, mend=mend, restarts=child.restarts, jobs=0)
+    jobs = len(state.jobs)
+    if time.time() - state.heartbeat_at > STALLED_SECONDS:
+        stalled = "The scheduler has not moved for a while: nobody is notified, and nothing is collected or asked."
+        return SchedulerHealth(status="stalled", message=stalled, mend=DOCTOR, restarts=child.restarts, jobs=jobs)
+    failing = {name: job.last_error for name, job in state.jobs.items() if job.failures}
+    if failing:
+        name, error = next(iter(failing.items()))
+        message = f"{len(failing)} of its {jobs} jobs failed last, {name} with: {error}. They are tried again."
+        return SchedulerHealth(status="failing", message=message, mend=DOCTOR, restarts=child.restarts, jobs=jobs)
+    return SchedulerHealth(status="ready", restarts=child.restarts, jobs=jobs)
 
 
 def _waits(worker: WorkerHealth) -> str | UnsetType:

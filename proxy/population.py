@@ -1,5 +1,7 @@
 """One monitor in the worker: its counts, its baseline and window, and what has to be written about it."""
 
+import math
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +37,9 @@ class Population:
         self.monitor: Monitor | None = None
         self.baseline: Baseline | None = None
         self.last_report_at = 0.0
+        """Unix seconds; the next is of the same moment at the earliest."""
+        self.reported = -math.inf
+        """When that was, by a clock that only goes forward."""
         self.unreported = False
         self.texts: dict[str, Text] = {}
         """Of the largest window, by exchange id."""
@@ -63,6 +68,8 @@ class Population:
         self.baseline_texts = texts
         self.baseline_endings = endings
         self.monitor = Monitor(self.name, baseline, self._policy, report)
+        if report:
+            self.last_report_at = max(self.last_report_at, report.at)
 
     def unwatch(self) -> None:
         """Compare what follows with nothing."""
@@ -91,7 +98,8 @@ class Population:
                 self.row,
                 received=self.row.received + 1,
                 observed=self.row.observed + (self.monitor is not None),
-                last_scored_at=exchange.at,
+                # Not the exchange's own time: one of a collected log may be a year old.
+                last_scored_at=time.time(),
                 model=exchange.model,
                 response_model=exchange.response_model or before,
             )
@@ -109,6 +117,8 @@ class Population:
 
     def report(self, at: float) -> Report:
         assert self.monitor
+        # Nor before what came before it, where the clock was set back: it would pass for an older one.
+        at = max(at, self.last_report_at, self.row.baseline_at or 0.0)
         self.last_report_at = at
         self.unreported = False
         return self.monitor.report(at)

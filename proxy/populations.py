@@ -12,8 +12,10 @@ from drift.policy import Policy
 from drift.records import Report
 from drift.samples import Sample
 from drift.semantic.calibration import Calibration, calibrate
+from proxy.names import OTHER, wanted_name
 from proxy.population import Population
 from proxy.settings import Settings
+from proxy.stores.canaries import PREFIX
 from proxy.stores.endings import Endings, read_baseline, read_endings
 from proxy.stores.history import History, MonitorRow, Text
 from proxy.stores.log import Entry
@@ -21,9 +23,6 @@ from proxy.stores.vectors import BASELINE, WINDOW, Vectors
 from proxy.views import is_current
 
 log = structlog.get_logger()
-
-OTHER = "other"
-NAME_LENGTH = 100
 
 
 class Unusable(Exception):
@@ -40,6 +39,7 @@ class Populations:
         self._vectors = vectors
         self._encoder = encoder
         self._ring = settings.drift.recent_samples
+        self._canaries = {canary.monitor for canary in settings.canary}
         self._by_name = {
             row.name: Population(row, policy, read_endings(history.engine, row.name)) for row in history.monitors()
         }
@@ -59,22 +59,26 @@ class Populations:
         return iter(self._by_name.values())
 
     def get(self, name: str | None) -> Population | None:
-        """The monitor of that name, or the busiest."""
+        """The monitor of that name, or the busiest of the users'."""
         if name is not None:
             return self._by_name.get(name)
-        return max(self, key=lambda p: (p.row.received, p.counts.total()), default=None)
+        users = (one for one in self if not one.name.startswith(PREFIX))
+        return max(users, key=lambda p: (p.row.received, p.counts.total()), default=None)
 
     def of(self, entry: Entry, *, answered: bool) -> Population:
         """The monitor of an entry: what the client named, else its model; "other" past the limits.
 
         Only an answer makes a name known: failures can name anything.
         """
-        name = _clean(entry.monitor or "") or _clean(entry.model) or "unnamed"
+        name = wanted_name(entry.monitor, entry.model)
         limits = self._settings.monitors
-        if entry.monitor is not None and limits.allow and name not in limits.allow:
+        if name.startswith(PREFIX):
+            # Those that are configured have a place of their own beyond the limits; nobody else may take their names.
+            name = name if name in self._canaries else OTHER
+        elif entry.monitor is not None and limits.allow and name not in limits.allow:
             name = OTHER
-        if name not in self._by_name and name != OTHER:
-            full = len(self._by_name) - (OTHER in self._by_name) >= limits.max
+        if name not in self._by_name and name not in (OTHER, *self._canaries):
+            full = sum(known != OTHER and not known.startswith(PREFIX) for known in self._by_name) >= limits.max
             if full or not answered:
                 name = OTHER
         if name not in self._by_name:
@@ -89,6 +93,11 @@ class Populations:
             )
             self._by_name[name] = Population(row, self.policy, Endings())
         return self._by_name[name]
+
+    def forget(self, name: str) -> None:
+        """Let go of a monitor; what comes under its name begins a new one."""
+        if population := self._by_name.pop(name, None):
+            self.unwatch(population)
 
     def watch(self, population: Population, baseline_id: str) -> None:
         """Load a baseline and the window behind it, from the vector store and the history. Raises Unusable."""
@@ -136,7 +145,9 @@ class Populations:
         keep = min(observed, 2 * max(self.policy.windows) + since, self._ring)
         if keep < 1:
             return
-        rows = self._history.samples(population.name, limit=keep)[::-1]
+        # Erased ones are missing: none from before the baseline may take their places.
+        oldest = population.row.received - observed
+        rows = self._history.samples(population.name, limit=keep, since=oldest)[::-1]
         texts = {one.exchange_id: one.text for one in rows}
         try:
             samples = self._vectors.get(WINDOW, population.name, [one.number % self._ring for one in rows])
@@ -216,11 +227,6 @@ class Populations:
             population.baseline = population.baseline.with_calibration(done.value)
             population.monitor.set_calibration(done.value)
             return population, done.value
-
-
-def _clean(name: str) -> str:
-    """A name without control characters, of bounded length."""
-    return "".join(c for c in name if c.isprintable())[:NAME_LENGTH].strip()
 
 
 def _whole(sample: Sample, texts: dict[str, Text]) -> Sample:

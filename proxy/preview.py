@@ -33,6 +33,8 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
 
     proxy: int = 0
     playground: int = 0
+    collected: int = 0
+    """From logs."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +66,7 @@ def preview_of(settings: Settings, history: History, row: MonitorRow, *, last: i
     size = len(rows)
     models = Counter(one.text.model for one in rows)
     playground = sum(one.text.source == "playground" for one in rows)
+    collected = sum(one.text.source.startswith("ingest:") for one in rows)
     sessions = {one.text.session for one in rows if one.text.session}
     status, _ = status_of(history, row)
     active = history.baseline(row.baseline_id) if row.baseline_id else None
@@ -75,7 +78,7 @@ def preview_of(settings: Settings, history: History, row: MonitorRow, *, last: i
         start=iso(min((one.at for one in rows), default=None)),
         end=iso(max((one.at for one in rows), default=None)),
         models=dict(models.most_common()),
-        sources=Sources(proxy=size - playground, playground=playground),
+        sources=Sources(proxy=size - playground - collected, playground=playground, collected=collected),
         sessions=len(sessions) if sessions else None,
         advice=" ".join(_advice(size, models, playground, len(sessions))),
         examples=[sample_view(one) for one in rows[::-1][:MOST_EXAMPLES]],

@@ -18,6 +18,8 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 from msgspec import UnsetType
 
+from proxy.schema_problems import with_problems
+
 
 class PageRenderPlugin(OpenAPIRenderPlugin):
     """Every route on one plain page."""
@@ -42,6 +44,16 @@ class PageRenderPlugin(OpenAPIRenderPlugin):
             "<p>Machine-readable: <a href='/schema/openapi.json'>JSON</a>, <a href='/schema/openapi.yml'>YAML</a>.</p>"
             f"<table>{rows}</table></html>"
         ).encode()
+
+
+class ProblemsAsJson(JsonRenderPlugin):
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return super().render(request, with_problems(openapi_schema))
+
+
+class ProblemsAsYaml(YamlRenderPlugin):
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return super().render(request, with_problems(openapi_schema))
 
 
 class Answers(OpenAPISchemaPlugin):
@@ -74,7 +86,7 @@ def openapi() -> OpenAPIConfig:
         version=version("driftium"),
         description="Watches the answers of language models for drift. /v1/* is forwarded as it is.",
         path="/schema",
-        render_plugins=[PageRenderPlugin(path="/"), JsonRenderPlugin(), YamlRenderPlugin()],
+        render_plugins=[PageRenderPlugin(path="/"), ProblemsAsJson(), ProblemsAsYaml()],
     )
 
 
@@ -89,7 +101,7 @@ def described() -> dict[str, Any]:
         plugins=[Answers()],
         logging_config=None,
     )
-    return app.openapi_schema.to_schema()
+    return with_problems(app.openapi_schema.to_schema())
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from drift.records import Exchange, Outcome, Report
 from drift.samples import Sample
 from proxy.collector import EMBEDDING_SECONDS
 from proxy.moments import iso
+from proxy.names import OTHER
 from proxy.pace import Speed, drawn, share
 from proxy.population import Population, said, sample_of
-from proxy.populations import OTHER, Populations
+from proxy.populations import Populations
 from proxy.results import no_answer, read_exchange, told_apart, why_not
 from proxy.settings import Settings
+from proxy.stores.canaries import PREFIX
 from proxy.stores.endings import SCORED
 from proxy.stores.history import History, WorkerState
 from proxy.stores.ledger import Changes, Ledger
@@ -59,7 +61,7 @@ class Scorer:
         self._ring = settings.drift.recent_samples
         self.cursor = history.cursor()
         """The log's sequence number up to which everything is committed."""
-        if exchange_log.head() < self.cursor:
+        if exchange_log.last_given() < self.cursor:
             log.warning("the exchange log is a new one; it is read from its beginning")
             self.cursor = 0
             ledger.commit(Changes(cursor=0))
@@ -116,7 +118,9 @@ class Scorer:
         if not entries:
             self._batch_ended_at = 0.0
             return False
-        chosen = [e for e in entries if e.outcome in MAY_BE_WHOLE and drawn(e.id, self._share)]
+        # A canary asks little, and each of its answers counts.
+        wanted = [e for e in entries if drawn(e.id, self._share) or (e.monitor or "").startswith(PREFIX)]
+        chosen = [e for e in wanted if e.outcome in MAY_BE_WHOLE]
         # Among many failures the first ones tell their status: captures can be large.
         failed = [e for e in entries if e.outcome == Outcome.HTTP_ERROR][: self._settings.worker.batch]
         logged = self._log.captures([e.seq for e in chosen + failed])
@@ -221,12 +225,13 @@ class Scorer:
     # -- reports -------------------------------------------------------------------------------
 
     def _due(self, population: Population) -> bool:
-        late = time.time() - population.last_report_at >= self._settings.drift.report_seconds
+        late = time.monotonic() - population.reported >= self._settings.drift.report_seconds
         return late and population.monitor is not None and population.unreported
 
     def report(self, population: Population, changes: Changes, *, look: bool = False) -> Report:
         """Make a report of now, and look for evidence where it is wanted; to be committed with the changes."""
         report = population.report(time.time())
+        population.reported = time.monotonic()
         changes.reports.append(report)
         if look or self._wanted(population, report):
             self._explain(population, report, changes, asked=look)

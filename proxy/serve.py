@@ -1,16 +1,19 @@
 """`driftium serve`: the web process and the children it starts."""
 
 import asyncio
+import contextlib
 import errno
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from ipaddress import ip_address
+from functools import partial
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -22,17 +25,22 @@ from proxy.app import build
 from proxy.children import Commands, when_parent_ends
 from proxy.context import Context
 from proxy.front import Front
+from proxy.routes.cross_site import is_loopback
 from proxy.settings import Settings
 
 log = structlog.get_logger()
 
 SWITCH_SECONDS = 0.0005
 
+DESCRIPTORS = 65_536
+"""Open files. Each client in flight takes two, its own and the upstream's, and 1,024 is the usual start."""
+
 
 def serve(settings: Settings, commands: Commands, *, end_with_parent: bool = False) -> int:
     """Serve until told to stop; returns the exit code."""
     console = Console(stderr=True, highlight=False)
     server = settings.server
+    _allow_descriptors()
     try:
         listener = _listen(server.host, server.port)
     except OSError as error:
@@ -48,7 +56,7 @@ def serve(settings: Settings, commands: Commands, *, end_with_parent: bool = Fal
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=Front,
+        http=partial(Front, head_seconds=server.client_seconds),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         log_config=None,
@@ -69,6 +77,14 @@ def serve(settings: Settings, commands: Commands, *, end_with_parent: bool = Fal
     _warn_of_open_doors(console, settings)
     _Server(config, context, console).run(sockets=[listener])
     return 0
+
+
+def _allow_descriptors() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # a system may allow fewer than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _fail(console: Console, reason: str) -> int:
@@ -111,7 +127,11 @@ class _Server(uvicorn.Server):
 def _announce(console: Console, settings: Settings, worker: bool) -> None:
     server = settings.server
     host = f"[{server.host}]" if ":" in server.host else server.host
-    upstream = "the embedded model" if settings.embedded.enabled else settings.upstream.url
+    upstream = "the embedded model" if settings.embedded.enabled else _without_password(settings.upstream.url)
+    if not console.is_terminal:
+        listens = f"Driftium listens at http://{host}:{server.port}"
+        log.info(listens, upstream=upstream, data=str(settings.data_dir), worker=worker)
+        return
     console.print(f"[bold]Driftium[/] listens at http://{host}:{server.port}", soft_wrap=True)
     console.print(f"  console    http://{host}:{server.port}/ in a browser", soft_wrap=True)
     console.print(f"  clients    base URL http://{host}:{server.port}/v1, forwarded to {upstream}", soft_wrap=True)
@@ -121,18 +141,24 @@ def _announce(console: Console, settings: Settings, worker: bool) -> None:
     console.print(f"  data       {settings.data_dir}" + ("" if worker else ", without a worker"), soft_wrap=True)
 
 
+def _without_password(url: str) -> str:
+    """A URL as others may read it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def _warn_of_open_doors(console: Console, settings: Settings) -> None:
     server = settings.server
-    try:
-        local = ip_address(server.host).is_loopback
-    except ValueError:
-        local = server.host == "localhost"
-    if not local and not server.admin_token:
-        console.print(
-            f"[yellow]warning:[/] whoever reaches {escape(server.host)}:{server.port} can read prompts and answers and "
-            "set baselines: set server.admin_token (DRIFTIUM_SERVER__ADMIN_TOKEN)",
-            soft_wrap=True,
-        )
+    if is_loopback(server.host) or server.admin_token:
+        return
+    warning = (
+        f"whoever reaches {server.host}:{server.port} can read prompts and answers and "
+        "set baselines: set server.admin_token (DRIFTIUM_SERVER__ADMIN_TOKEN)"
+    )
+    if console.is_terminal:
+        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+    else:
+        log.warning(warning)
 
 
 def teller(console: Console) -> Callable[[dict[str, Any]], None]:
@@ -173,7 +199,10 @@ async def _say_when_upstream_is_missing(context: Context, console: Console) -> N
     await context.probe.asked.wait()
     if context.probe.up or context.embedded:
         return
-    url = context.settings.upstream.url
+    url = _without_password(context.settings.upstream.url)
+    if not console.is_terminal:
+        log.warning(f"No model server answers at {url}. Requests get 502 until it does.")
+        return
     console.print(
         f"\n[yellow bold]No model server answers at {url}.[/]\n"
         "  Requests get 502 until it does. Start Ollama (ollama serve), point --upstream at another\n"

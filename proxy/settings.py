@@ -19,6 +19,7 @@ class Server(Section, frozen=True):
     public_url: str = ""
     cors_origins: tuple[str, ...] = ()
     max_request_bytes: Count = 100 * 2**20
+    client_seconds: Seconds = 30.0
     drain_seconds: Seconds = 30.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -56,6 +57,7 @@ class Log(Section, frozen=True):
 class Monitors(Section, frozen=True):
     allow: tuple[str, ...] = ()
     max: Count = 50
+    expire_days: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
 
 
 class Worker(Section, frozen=True):

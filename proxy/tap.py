@@ -5,8 +5,10 @@ from collections import deque
 from collections.abc import Callable
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.settings import Tap as TapSettings
+from proxy.stores.faults import fault_of
 from proxy.tape import Tape
 
 log = structlog.get_logger()
@@ -91,9 +93,10 @@ class Tap:
             self._write(batch, totals)
         except Exception as error:
             # Whatever is wrong with the disk, the requests go on; the tapes stay until they no longer fit.
+            said = fault_of(error).message if isinstance(error, SQLAlchemyError) else str(error)
             if not self.error:
-                log.error("the exchange log cannot be written; exchanges wait in memory", error=str(error))
-            self.error = str(error)
+                log.error("the exchange log cannot be written; exchanges wait in memory", error=said)
+            self.error = said
             return False
         if self.error:
             log.info("the exchange log can be written again")

@@ -1,14 +1,18 @@
 """What people read, built from the history. Every answer about a monitor says its status and what to do next."""
 
 import time
+from typing import Literal
 
 import msgspec
 
 from drift.evidence import PopulationTest, Verdict
 from drift.rca.reading import EMPTY, failed, merged
 from drift.records import DetectorScore, Report, RunLength, Severity
+from proxy.canary.standing import canary_status
 from proxy.findings import Since, Status, current_evidence, since
 from proxy.moments import iso
+from proxy.stores.acknowledgements import Acknowledgement, read_acknowledgements
+from proxy.stores.canaries import PREFIX
 from proxy.stores.endings import read_endings
 from proxy.stores.history import History, MonitorRow
 from proxy.stores.log import Log
@@ -42,6 +46,15 @@ class MuteView(msgspec.Struct, frozen=True, kw_only=True):
     until: str | None
     note: str
     since: str | None
+
+
+class AcknowledgementView(msgspec.Struct, frozen=True, kw_only=True):
+    """Who deals with a monitor's drift, and how bad it was then. Gone once it is over, or worse."""
+
+    severity: Severity
+    at: str | None
+    by: str
+    note: str
 
 
 class DriftView(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +96,13 @@ class DriftView(msgspec.Struct, frozen=True, kw_only=True):
     lag_exchanges: int = 0
     lag_seconds: float = 0.0
     mute: MuteView | None = None
+    acknowledged: AcknowledgementView | None = None
 
 
 class MonitorView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
+    kind: Literal["traffic", "canary"] = "traffic"
+    """canary: a fixed set of prompts, compared round by round (GET /canaries) and not with a baseline."""
     status: Status
     message: str
     severity: Severity | None
@@ -96,10 +112,15 @@ class MonitorView(msgspec.Struct, frozen=True, kw_only=True):
     last_scored_at: str | None
     coverage: Coverage
     mute: MuteView | None = None
+    acknowledged: AcknowledgementView | None = None
 
 
 def mute_view(mute: Mute | None) -> MuteView | None:
     return MuteView(until=iso(mute.until), note=mute.note, since=iso(mute.since)) if mute else None
+
+
+def acknowledgement_view(one: Acknowledgement | None) -> AcknowledgementView | None:
+    return AcknowledgementView(severity=one.severity, at=iso(one.at), by=one.by, note=one.note) if one else None
 
 
 def counted(answers: int) -> str:
@@ -108,10 +129,11 @@ def counted(answers: int) -> str:
 
 
 def choose(history: History, name: str | None) -> tuple[MonitorRow | None, list[MonitorRow]]:
-    """The monitor of that name, or the busiest; and all monitors."""
+    """The monitor of that name, or the busiest of the users'; and all monitors."""
     rows = history.monitors()
     if name is None:
-        return (rows[0] if rows else None), rows
+        users = (row for row in rows if not row.name.startswith(PREFIX))
+        return next(users, None), rows
     return next((row for row in rows if row.name == name), None), rows
 
 
@@ -127,6 +149,8 @@ def is_current(report: Report, row: MonitorRow) -> bool:
 
 def status_of(history: History, row: MonitorRow) -> tuple[Status, str]:
     """A monitor's status and the sentence that says what to do next."""
+    if row.name.startswith(PREFIX):
+        return canary_status(history.engine, row.name.removeprefix(PREFIX))
     if row.baseline_id is None:
         if not row.received:
             failed = ", ".join(f"{count} {result}" for result, count in row.counts.items())
@@ -217,6 +241,7 @@ def drift_view(history: History, log: Log, totals: dict[str, int], name: str | N
         lag_exchanges=waiting,
         lag_seconds=lag,
         mute=mute_view(read_mutes(history.engine, time.time()).get(row.name)),
+        acknowledged=acknowledgement_view(read_acknowledgements(history.engine).get(row.name)),
     )
 
 
@@ -234,6 +259,7 @@ def _measured(run_length: RunLength | None) -> RunLength | None:
 
 def monitor_views(history: History, totals: dict[str, int]) -> list[MonitorView]:
     views, mutes = [], read_mutes(history.engine, time.time())
+    acknowledged = read_acknowledgements(history.engine)
     for row in history.monitors():
         report = history.latest(row.name)
         status, message = status_of(history, row)
@@ -241,6 +267,7 @@ def monitor_views(history: History, totals: dict[str, int]) -> list[MonitorView]
         views.append(
             MonitorView(
                 name=row.name,
+                kind="canary" if row.name.startswith(PREFIX) else "traffic",
                 status=status,
                 message=message,
                 severity=current.severity if current else None,
@@ -250,6 +277,7 @@ def monitor_views(history: History, totals: dict[str, int]) -> list[MonitorView]
                 last_scored_at=iso(row.last_scored_at),
                 coverage=coverage(row, totals),
                 mute=mute_view(mutes.get(row.name)),
+                acknowledged=acknowledgement_view(acknowledged.get(row.name)),
             )
         )
     return views

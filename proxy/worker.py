@@ -1,6 +1,7 @@
 """The worker process: log -> parse -> embed -> observe -> history and vectors. Knows the log and never HTTP."""
 
 import os
+import sys
 import threading
 import time
 
@@ -12,15 +13,21 @@ from drift.embedder import Embedder, find_weights
 from drift.errors import DriftError, EmbedderUnavailable
 from drift.policy import Policy
 from drift.semantic.calibration import Calibration
+from proxy import logs
 from proxy.alone import Busy, alone
 from proxy.children import stop_on_signals, when_parent_ends
+from proxy.clock import Clock
 from proxy.commands import Commands
 from proxy.population import Population
 from proxy.populations import Populations
 from proxy.scoring import Scorer
 from proxy.settings import Settings
+from proxy.stores.database import give_back, identity
+from proxy.stores.faults import fault_of
+from proxy.stores.history import FILE as HISTORY_FILE
 from proxy.stores.history import History, WorkerState, open_history
 from proxy.stores.ledger import Changes, Ledger
+from proxy.stores.log import FILE as LOG_FILE
 from proxy.stores.log import Log, open_log
 from proxy.stores.vectors import Vectors, VectorStoreError
 
@@ -58,14 +65,21 @@ class Worker:
             settings, history, ledger, exchange_log, vectors, self._populations, self._scorer, embedder.encoder
         )
         self._told_at = self._pruned_at = 0.0
+        self._files = _files(settings)
+        self._clock = Clock()
 
-    def run(self, stop: threading.Event) -> None:
-        """Work until told to stop. What was begun is finished and committed."""
+    def run(self, stop: threading.Event) -> int:
+        """Work until told to stop; returns the exit code. What was begun is finished and committed."""
         self._ledger.commit(Changes(events=[("worker", {"stage": "ready"})]))
         while not stop.is_set():
             if not self.step():
                 stop.wait(self._settings.worker.poll_seconds)
+            if _files(self._settings) != self._files:
+                # What it has in memory belongs to what is no longer there.
+                log.warning("the data folder was changed; the worker begins anew")
+                return 1
         self._ledger.commit(Changes(state=self._scorer.state("stopped")))
+        return 0
 
     def step(self) -> bool:
         """One round. False when there was nothing to do."""
@@ -74,13 +88,13 @@ class Worker:
         busy = self._scorer.score_batch()
         self._calibrate(CALIBRATION_SHARE * (time.monotonic() - began))
         self._scorer.report_late()
-        now = time.time()
+        now = time.monotonic()
         if now - self._told_at > HEARTBEAT_SECONDS:
             self._told_at = now
             self._ledger.commit(Changes(state=self._scorer.state("ready")))
         if now - self._pruned_at > PRUNE_SECONDS:
             self._pruned_at = now
-            self._prune(now)
+            self._prune()
         return busy or self._populations.calibrating
 
     def _calibrate(self, seconds: float) -> None:
@@ -101,12 +115,28 @@ class Worker:
             self._scorer.report(population, changes)
         self._ledger.commit(changes)
 
-    def _prune(self, now: float) -> None:
-        """Forget what the settings no longer keep."""
-        self._ledger.prune()
-        keep = self._settings.log
-        before = now - keep.keep_days * 86_400
+    def _prune(self) -> None:
+        """Forget what the settings no longer keep; what is old only while the clock says so, once it is trusted."""
+        keep, now = self._settings.log, time.time()
+        trusted = self._clock.trusted()
+        if trusted:
+            self._ledger.prune()
+            self._expire(now)
+        before = now - keep.keep_days * 86_400 if trusted else 0.0
         self._log.prune(before=before, max_bytes=keep.max_bytes, cursor=self._scorer.cursor)
+        for engine in (self._history.engine, self._log.engine):
+            give_back(engine)
+
+    def _expire(self, now: float) -> None:
+        """Erase monitors whose last answer is too long ago."""
+        days = self._settings.monitors.expire_days
+        for population in list(self._populations) if days else ():
+            row = population.row
+            seen = max(row.last_scored_at or 0.0, row.created_at, row.baseline_at or 0.0)
+            if now - seen > days * 86_400:
+                log.info("a monitor has expired", monitor=row.name, days=days)
+                self._commands.erasing.monitor(row.name)
+                self._ledger.commit(Changes(events=[("erased", {"monitor": row.name})]))
 
 
 def run(settings: Settings, *, end_with_parent: bool) -> int:
@@ -127,7 +157,7 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
         return 1
     except (OSError, SQLAlchemyError) as error:
         # Exchanges wait in the log until it is mended; the supervisor tries again and again.
-        reason = str(error).partition("\n")[0]
+        reason = fault_of(error).message if isinstance(error, SQLAlchemyError) else str(error)
         log.error("the worker cannot work; run driftium doctor", folder=str(settings.data_dir), error=reason)
         return 1
 
@@ -139,11 +169,12 @@ def _work(settings: Settings, stop: threading.Event) -> int:
     vectors = None
     try:
         ledger.commit(Changes(state=_state(history, "loading")))
+        # Before the model, which takes seconds: a damaged store is found at once.
+        vectors = Vectors(settings.vector_store, settings.data_dir)
         embedder = _embedder(settings)
-        vectors = Vectors(settings.vector_store, settings.data_dir, embedder.dimension)
+        vectors.create(embedder.dimension)
         log.info("the worker is ready", encoder=embedder.encoder)
-        Worker(settings, history, ledger, exchange_log, vectors, embedder).run(stop)
-        return 0
+        return Worker(settings, history, ledger, exchange_log, vectors, embedder).run(stop)
     except (DriftError, VectorStoreError) as error:
         log.error("the worker cannot work", error=str(error))
         parts = {EmbedderUnavailable: "embedder", VectorStoreError: "vector_store"}
@@ -161,8 +192,16 @@ def _work(settings: Settings, stop: threading.Event) -> int:
         history.close()
 
 
+def _files(settings: Settings) -> list[tuple[int, int] | None]:
+    """Which files the stores are now: the doctor may move them aside."""
+    vectors = () if settings.vector_store.url else ("vectors",)
+    return [identity(settings.data_dir / name) for name in (LOG_FILE, HISTORY_FILE, *vectors)]
+
+
 def _embedder(settings: Settings) -> Embedder:
     wanted = settings.embedder
+    if not sys.stderr.isatty():
+        logs.speak_plainly()
     return Embedder(
         find_weights(wanted.path or None, allow_download=wanted.allow_hub),
         device=wanted.device,

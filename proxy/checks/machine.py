@@ -17,8 +17,10 @@ import httpx
 
 from proxy.checks import ASK_SECONDS, Finding
 from proxy.client import bearer
+from proxy.keeping.mending import damage_of
 from proxy.settings import Settings
 from proxy.stores import history, log
+from proxy.stores.faults import MEND
 
 CHECK_SECONDS = 2.0
 """Longest that one database is read: a log of 1 GiB would take a minute."""
@@ -106,20 +108,20 @@ def databases(settings: Settings) -> Iterable[Finding]:
 
 
 def _database(path: Path) -> Finding:
-    part, mend = "database", f"stop Driftium and move {path} away with its -wal and -shm; a new one is made"
+    part = "database"
+    if damage := damage_of(path, seconds=CHECK_SECONDS):
+        mend = f"{MEND} moves it aside and a new one is made, or driftium restore BACKUP --data-dir NEW_FOLDER"
+        return Finding("error", part, f"{path} is damaged: {damage}", mend)
     try:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=ASK_SECONDS)) as db:
-            until = time.monotonic() + CHECK_SECONDS
-            db.set_progress_handler(lambda: time.monotonic() > until, 10_000)
-            said = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-    except sqlite3.OperationalError as error:
-        if "interrupted" in str(error):
-            return Finding("ok", part, f"{path} opens; it is too large to be read through here")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        mend = "give this user the right to read it, or end the program that has locked it"
         return Finding("error", part, f"{path} cannot be opened: {error}", mend)
-    except sqlite3.DatabaseError as error:
-        said = str(error)
-    if said != "ok":
-        return Finding("error", part, f"{path} is damaged: {said.splitlines()[0]}", mend)
+    known = {log.FILE: log.SCHEMA, history.FILE: history.SCHEMA}[path.name].version
+    if version > known:
+        mend = "install that version again, or choose another data folder with --data-dir"
+        return Finding("error", part, f"{path} was written by a later Driftium (schema {version})", mend)
     return Finding("ok", part, f"{path} is sound")
 
 
@@ -154,8 +156,12 @@ def _local_vectors(folder: Path) -> Finding:
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
-        mend = f"move {folder} away; the baselines need to be set anew"
+        mend = f"{MEND} moves it aside; the baselines need to be set anew"
         return Finding("error", "vector store", f"{folder} cannot be read: {error}", mend)
+    for path in folder.glob("collection/*/storage.sqlite"):
+        if damage := damage_of(path, seconds=CHECK_SECONDS):
+            mend = f"{MEND} moves it aside; the baselines need to be set anew"
+            return Finding("error", "vector store", f"{path} is damaged: {damage}", mend)
     return Finding("ok", "vector store", str(folder))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request
 
+from proxy.routes.cross_site import refuse_other_sites
 from proxy.routes.problems import Problem
 from proxy.settings import Settings
 
@@ -17,14 +18,15 @@ METRICS = {"open": "metrics"}
 _Request = Request[Any, Any, Any]
 
 
-def guard(settings: Settings) -> Callable[[_Request], Awaitable[None]] | None:
-    """What is called before each request, and refuses those without the token; None where none is set."""
-    token = settings.server.admin_token
-    if not token:
-        return None
-    expected = token.encode()
+def guard(settings: Settings) -> Callable[[_Request], Awaitable[None]]:
+    """What is called before each request; refuses those that another site's page sent, or without a set token."""
+    check_site = refuse_other_sites(settings.server)
+    expected = settings.server.admin_token.encode()
 
     async def check(request: _Request) -> None:
+        check_site(request)
+        if not expected:
+            return
         need = request.route_handler.opt.get("open")
         if need is True or (need == "metrics" and not settings.metrics.require_token) or request.method == "OPTIONS":
             return

@@ -50,7 +50,9 @@ async def ask_worker(
 
     Raises Problem with what the worker refused.
     """
-    arguments["head"] = await context.head()
+    head = await context.head()
+    # Some need not wait until all that has passed is scored.
+    arguments.setdefault("head", head)
     command = await asyncio.to_thread(context.history.ask, kind, arguments)
     loop = asyncio.get_running_loop()
     began, deadline = loop.time(), loop.time() + WAIT_SECONDS

@@ -13,13 +13,12 @@ from msgspec import Meta
 
 from proxy.context import Context
 from proxy.moments import iso, seconds
-from proxy.routes.problems import Problem
+from proxy.routes.problems import Problem, no_such_monitor
 from proxy.stores.mutes import Mute, delete_mute, write_mute
 from proxy.views import MuteView, choose, mute_view
 
 LONGEST_SECONDS = 366 * 86_400.0
 """A year, leap years too: who mutes for longer has forgotten it by then."""
-MOST_NAMED = 10
 
 
 class MuteRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,8 +64,7 @@ def _change(context: Context, monitor: str, asked: Mute | None) -> None:
     history = context.history
     row, rows = choose(history, monitor)
     if row is None:
-        known = ", ".join(row.name for row in rows[:MOST_NAMED]) or "none yet"
-        raise Problem(404, f"monitor = {monitor!r}: there is no such monitor; there are: {known}")
+        raise no_such_monitor(monitor, rows)
     if asked:
         write_mute(history.engine, monitor, asked)
     else:

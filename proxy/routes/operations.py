@@ -6,15 +6,19 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, get
+from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
+from msgspec import UNSET, UnsetType
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.context import Context
 from proxy.health import Health
 from proxy.health import health as all_parts
 from proxy.routes.authorisation import METRICS, OPEN
+from proxy.storage import storage_fault
 from proxy.views import MonitorView, monitor_views
 
 POLL_SECONDS = 0.5
@@ -25,6 +29,12 @@ MAX_EVENT_DIGITS = 18
 
 class Liveness(msgspec.Struct, frozen=True):
     status: Literal["ok", "draining"]
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["ok", "draining"]
+    message: str | UnsetType = UNSET
+    """What is not recorded, and why, while requests are served all the same."""
 
 
 class Monitors(msgspec.Struct, frozen=True):
@@ -43,12 +53,23 @@ def live() -> Liveness:
     return Liveness("ok")
 
 
-@get("/ready", sync_to_thread=False, tags=["operations"], opt=OPEN)
-def ready(context: Context) -> Response[Liveness]:
-    """Whether new requests should be sent here. The worker plays no part: the proxy serves without it."""
+@get(
+    "/ready",
+    sync_to_thread=True,
+    responses={503: ResponseSpec(Readiness, description="It is about to stop.")},
+    tags=["operations"],
+    opt=OPEN,
+)
+def ready(context: Context) -> Response[Readiness]:
+    """Whether new requests should be sent here. Worker and disk play no part: the proxy serves without them.
+
+    `message` says so where nothing can be recorded.
+    """
     if context.relay.draining:
-        return Response(Liveness("draining"), status_code=503)
-    return Response(Liveness("ok"))
+        return Response(Readiness(status="draining"), status_code=503)
+    if fault := storage_fault(context.history, context.log):
+        return Response(Readiness(status="ok", message=f"Traffic is forwarded and not recorded. {fault.message}"))
+    return Response(Readiness(status="ok"))
 
 
 @get("/metrics", sync_to_thread=True, include_in_schema=False, opt=METRICS)
@@ -71,20 +92,31 @@ async def events(
 ) -> ServerSentEvent:
     """Server-sent events: score, evidence, rca, baseline, worker.
 
-    A client that comes back with Last-Event-ID misses nothing kept.
+    A client that comes back with Last-Event-ID misses nothing kept. 503 where a hundred clients follow already.
     """
+    context.followers.check()
     known = last_event_id and last_event_id.isdecimal() and len(last_event_id) <= MAX_EVENT_DIGITS
     return ServerSentEvent(_follow(context, int(last_event_id) if last_event_id and known else None))
 
 
 async def _follow(context: Context, resume: int | None) -> AsyncIterator[ServerSentEventMessage]:
-    newest = await asyncio.to_thread(context.history.last_event)
+    with context.followers.one_more():
+        async for message in _messages(context, resume):
+            yield message
+
+
+async def _messages(context: Context, resume: int | None) -> AsyncIterator[ServerSentEventMessage]:
+    newest = await _newest(context)
     # One beyond the newest is of another data folder: waited for, it would silence the stream.
     last = newest if resume is None or resume > newest else resume
     yield ServerSentEventMessage(data=None, comment="driftium", retry=2000)
     quiet = 0.0
     while not context.relay.draining:
-        found = await asyncio.to_thread(context.history.events, last)
+        try:
+            found = await asyncio.to_thread(context.history.events, last)
+        except SQLAlchemyError:
+            # The console keeps its place: what is wrong stands in /api/health.
+            found = []
         for number, kind, body in found:
             last = number
             yield ServerSentEventMessage(data=body, event=kind, id=str(number))
@@ -93,3 +125,11 @@ async def _follow(context: Context, resume: int | None) -> AsyncIterator[ServerS
             quiet = 0.0
             yield ServerSentEventMessage(data=None, comment="still here")
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _newest(context: Context) -> int:
+    """The last event's number; 0 where the history cannot be read yet."""
+    try:
+        return await asyncio.to_thread(context.history.last_event)
+    except SQLAlchemyError:
+        return 0

@@ -1,5 +1,6 @@
 """Errors of the control plane as application/problem+json (RFC 9457): what was wrong, and what to do."""
 
+from collections.abc import Sequence
 from http.client import responses
 from typing import Any
 
@@ -10,9 +11,14 @@ from litestar.types import Empty
 from litestar.utils.scope.state import ScopeState
 from sqlalchemy.exc import SQLAlchemyError
 
+from proxy.stores.faults import fault_of
+from proxy.stores.history import MonitorRow
 from proxy.wire_values import MAX_LABEL_CHARS, label
 
 log = structlog.get_logger()
+
+
+MOST_NAMED = 10
 
 
 class Problem(HTTPException):
@@ -20,6 +26,12 @@ class Problem(HTTPException):
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None):
         super().__init__(detail=detail, status_code=status, headers=headers)
+
+
+def no_such_monitor(name: str, rows: Sequence[MonitorRow]) -> Problem:
+    """Of a monitor that is not among these."""
+    known = ", ".join(row.name for row in rows[:MOST_NAMED]) or "none yet"
+    return Problem(404, f"monitor = {name!r}: there is no such monitor; there are: {known}")
 
 
 def check_model_name(name: str | None) -> None:
@@ -56,6 +68,8 @@ def _explain(request: Request[Any, Any, Any], item: dict[str, Any]) -> str:
     """ "limit = 0: expected int >= 1"."""
     name, rule = str(item.get("key", "body")), str(item.get("message", "cannot be used"))
     rule = rule[:1].lower() + rule[1:].replace("`", "")
+    if (name, rule) == ("data", "'data'"):
+        return "body: is missing; send a JSON object"
     name = "body" if name == "data" else QUERY_NAMES.get(name, name)
     if item.get("source") == "body" or name == "body":
         body = ScopeState.from_scope(request.scope).json
@@ -67,8 +81,10 @@ def _explain(request: Request[Any, Any, Any], item: dict[str, Any]) -> str:
 
 def database(_: Request[Any, Any, Any], error: SQLAlchemyError) -> Response[dict[str, Any]]:
     """The history or the log cannot be read: the data plane goes on without it."""
-    log.error("the database cannot be used", error=str(error))
-    return _respond(503, f"The data folder cannot be used: {error.__cause__ or error}. Check its disk and permissions.")
+    fault = fault_of(error)
+    log.error("the database cannot be used", error=fault.message)
+    mend = {"mend": fault.mend} if fault.mend else {}
+    return _respond(503, f"{fault.message} The traffic that is forwarded is not affected.", **mend)
 
 
 def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[dict[str, Any]]:

@@ -71,7 +71,8 @@ class Uploads:
         self._max_bytes = max_bytes
         self._receiving = asyncio.Semaphore(RECEIVED_AT_ONCE)
         self._present = 0
-        with contextlib.suppress(FileNotFoundError):
+        # Where the data folder cannot be used, requests are served all the same.
+        with contextlib.suppress(OSError):
             for left in folder.iterdir():
                 if not _lives(left.name.partition("-")[0]):
                     shutil.rmtree(left, ignore_errors=True)

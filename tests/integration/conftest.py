@@ -1,6 +1,9 @@
 """What several files share: a gate for scripted upstreams, and a real llama.cpp with a proxy before it."""
 
 import os
+import subprocess
+import sys
+import sysconfig
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,8 @@ import pytest
 from tests.conftest import Driftium
 from tests.integration.clients import Ways, serve
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
@@ -17,6 +22,40 @@ def gate() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist of this checkout."""
+    folder = tmp_path_factory.mktemp("built")
+    build(ROOT, folder, "wheel", "sdist")
+    return folder
+
+
+def build(source: Path, folder: Path, *targets: str) -> None:
+    """What pip would do, without the environment of its own that it needs a network for."""
+    chosen = [word for target in targets for word in ("--target", target)]
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder), *chosen]
+    told = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.fixture(scope="session")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment, outside the checkout, that the wheel is installed in.
+
+    What the wheel depends on is this environment's: to install that too takes minutes.
+    """
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    (wheel,) = built.glob("*.whl")
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True)
+    # After the wheel: pip must not find the one that is installed here. It comes later in the path, too.
+    own = next(folder.glob("lib/python*/site-packages"))
+    (own / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder / "bin"
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,7 @@ def test_monitors_and_models_of_any_name_are_series_of_their_own(tmp_path: Path)
     metrics = Metrics(registry, 50)
     tap = Tap(settings.tap, lambda *_: None, metrics.observe, {})
     up = dict.fromkeys(("upstream", "worker", "vector_store", "embedder"), True)
-    registry.register(HistoryCollector(history, log, tap, lambda: up))
+    registry.register(HistoryCollector(history, log, tap, lambda: up, settings))
     texts = {False: generate_latest(registry), True: openmetrics.generate_latest(registry)}
     for open_metrics, text in texts.items():
         samples = parsed(text.decode(), open_metrics=open_metrics)

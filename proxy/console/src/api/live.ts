@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Refused, send } from "./client";
 
-export type Kind = "score" | "evidence" | "rca" | "baseline" | "worker" | "mute";
+export type Kind = "score" | "evidence" | "rca" | "baseline" | "worker" | "mute" | "acknowledge" | "erased" | "canary";
 export type Link = "connecting" | "live" | "lost";
 
 export interface LiveEvent {

@@ -107,6 +107,126 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/monitors/{name}/acknowledge": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Acknowledge */
+        readonly post: operations["MonitorsNameAcknowledgeAcknowledge"];
+        /** Withdraw */
+        readonly delete: operations["MonitorsNameAcknowledgeWithdraw"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/exchanges/{exchange_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** EraseExchange */
+        readonly delete: operations["ExchangesExchangeIdEraseExchange"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/monitors/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        /** EraseMonitor */
+        readonly delete: operations["MonitorsNameEraseMonitor"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/canaries": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Canaries */
+        readonly get: operations["CanariesCanaries"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/canaries/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Canary */
+        readonly get: operations["CanariesNameCanary"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/canaries/{name}/run": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** RunCanary */
+        readonly post: operations["CanariesNameRunRunCanary"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/canaries/{name}/reference": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** RenewReference */
+        readonly post: operations["CanariesNameReferenceRenewReference"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/drift": {
         readonly parameters: {
             readonly query?: never;
@@ -469,10 +589,47 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/ingest": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Ingest */
+        readonly get: operations["IngestIngest"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** AcknowledgeRequest */
+        readonly AcknowledgeRequest: {
+            /** @default  */
+            readonly note: string;
+            /** @default  */
+            readonly by: string;
+        };
+        /** Acknowledged */
+        readonly Acknowledged: {
+            readonly monitor: string;
+            readonly acknowledged: components["schemas"]["AcknowledgementView"] | null;
+            readonly message: string;
+        };
+        /** AcknowledgementView */
+        readonly AcknowledgementView: {
+            readonly severity: components["schemas"]["Severity"];
+            readonly at: string | null;
+            readonly by: string;
+            readonly note: string;
+        };
         /** Action */
         readonly Action: {
             /** @enum {string} */
@@ -539,6 +696,13 @@ export interface components {
             readonly effective_window: number | null;
             readonly paired: boolean;
         };
+        /** BadLine */
+        readonly BadLine: {
+            readonly file: string;
+            readonly line: number | null;
+            readonly result: string;
+            readonly why: string;
+        };
         /** BaselineRequest */
         readonly BaselineRequest: {
             readonly monitor?: string | null;
@@ -598,6 +762,33 @@ export interface components {
             readonly lines: readonly components["schemas"]["Line"][];
             readonly run_length: components["schemas"]["RunLength"];
         };
+        /** CanaryView */
+        readonly CanaryView: {
+            readonly name: string;
+            readonly monitor: string;
+            /** @enum {string} */
+            readonly state: "not_asked" | "reference" | "same" | "suspected" | "changed";
+            readonly changed: boolean;
+            readonly message: string;
+            readonly problem: string;
+            readonly asking: boolean;
+            readonly model: string;
+            readonly prompts: number;
+            readonly repeats: number;
+            readonly every_seconds: number | null;
+            readonly cron: string;
+            readonly cost: components["schemas"]["Cost"];
+            readonly next_at: string | null;
+            readonly reference_at: string | null;
+            readonly reference_rounds: number;
+            readonly monitors: readonly string[];
+            readonly rounds: readonly components["schemas"]["RoundView"][];
+        };
+        /** CanaryViews */
+        readonly CanaryViews: {
+            readonly canaries: readonly components["schemas"]["CanaryView"][];
+            readonly message: string;
+        };
         /** ColumnResult */
         readonly ColumnResult: {
             readonly name: string;
@@ -626,6 +817,15 @@ export interface components {
                 readonly [key: string]: number;
             };
             readonly note: string;
+        };
+        /** Cost */
+        readonly Cost: {
+            readonly requests_per_round: number;
+            readonly requests_per_day: number | null;
+            readonly max_requests_per_day: number;
+            readonly requests_today: number;
+            readonly tokens_per_round: number | null;
+            readonly tokens_per_day: number | null;
         };
         /** Coverage */
         readonly Coverage: {
@@ -713,6 +913,7 @@ export interface components {
             readonly lag_exchanges: number;
             readonly lag_seconds: number;
             readonly mute: components["schemas"]["MuteView"] | null;
+            readonly acknowledged: components["schemas"]["AcknowledgementView"] | null;
         };
         /** EmbeddedHealth */
         readonly EmbeddedHealth: {
@@ -730,6 +931,12 @@ export interface components {
             readonly encoder: string | null;
             readonly message?: string;
             readonly mend?: string;
+        };
+        /** Erased */
+        readonly Erased: {
+            readonly message: string;
+            readonly exchange_id: string | null;
+            readonly monitor: string | null;
         };
         /** EvidenceView */
         readonly EvidenceView: {
@@ -825,6 +1032,8 @@ export interface components {
             readonly tap: components["schemas"]["TapHealth"];
             readonly vector_store: components["schemas"]["StoreHealth"];
             readonly embedder: components["schemas"]["EmbedderHealth"];
+            readonly storage: components["schemas"]["StorageHealth"];
+            readonly scheduler?: components["schemas"]["SchedulerHealth"];
         };
         /** HistoryPoint */
         readonly HistoryPoint: {
@@ -867,6 +1076,8 @@ export interface components {
         readonly MonitorView: {
             readonly name: string;
             /** @enum {string} */
+            readonly kind: "traffic" | "canary";
+            /** @enum {string} */
             readonly status: "not_initialized" | "waiting_for_baseline" | "waiting_for_telemetry" | "ready";
             readonly message: string;
             readonly severity: components["schemas"]["Severity"] | null;
@@ -876,10 +1087,18 @@ export interface components {
             readonly last_scored_at: string | null;
             readonly coverage: components["schemas"]["Coverage"];
             readonly mute: components["schemas"]["MuteView"] | null;
+            readonly acknowledged: components["schemas"]["AcknowledgementView"] | null;
         };
         /** Monitors */
         readonly Monitors: {
             readonly monitors: readonly components["schemas"]["MonitorView"][];
+        };
+        /** MovedFeature */
+        readonly MovedFeature: {
+            readonly name: string;
+            readonly before: number;
+            readonly after: number;
+            readonly p_adjusted: number;
         };
         /** MuteRequest */
         readonly MuteRequest: {
@@ -984,11 +1203,29 @@ export interface components {
             readonly models: {
                 readonly [key: string]: number;
             };
-            readonly sources: components["schemas"]["Sources"];
+            readonly sources: components["schemas"]["preview_Sources"];
             readonly sessions: number | null;
             readonly advice: string;
             readonly examples: readonly components["schemas"]["SampleView"][];
             readonly replaces: components["schemas"]["Replaced"] | null;
+        };
+        /**
+         * Problem
+         * @description What was wrong, and what to do (RFC 9457).
+         */
+        readonly Problem: {
+            readonly type: string;
+            readonly title: string;
+            readonly status: number;
+            readonly detail: string;
+            /** @description Each field that was wrong. */
+            readonly errors?: readonly string[];
+        };
+        /** PromptView */
+        readonly PromptView: {
+            readonly prompt: string;
+            readonly distance: number;
+            readonly usual: number;
         };
         /** RcaRequest */
         readonly RcaRequest: {
@@ -1031,6 +1268,12 @@ export interface components {
             /** @constant */
             readonly available: true;
         };
+        /** Readiness */
+        readonly Readiness: {
+            /** @enum {string} */
+            readonly status: "ok" | "draining";
+            readonly message?: string;
+        };
         /** ReferenceView */
         readonly ReferenceView: {
             readonly name: string;
@@ -1063,6 +1306,31 @@ export interface components {
         readonly ReportsView: {
             readonly reports: readonly components["schemas"]["ReportView"][];
             readonly message: string;
+        };
+        /** RoundView */
+        readonly RoundView: {
+            readonly number: number;
+            readonly timestamp: string | null;
+            /** @enum {string} */
+            readonly status: "asking" | "waiting" | "incomplete" | "reference" | "compared";
+            readonly message: string;
+            readonly requests: number;
+            readonly answers: number;
+            readonly tokens: number;
+            readonly seconds: number;
+            readonly model: string;
+            readonly response_models: readonly string[];
+            readonly p_value: number | null;
+            readonly effect: number | null;
+            readonly distance: number | null;
+            readonly usual: number | null;
+            readonly differs: boolean;
+            readonly changed: boolean;
+            readonly failures: {
+                readonly [key: string]: number;
+            };
+            readonly moved: readonly components["schemas"]["PromptView"][];
+            readonly features: readonly components["schemas"]["MovedFeature"][];
         };
         /** Run */
         readonly Run: {
@@ -1126,6 +1394,15 @@ export interface components {
             readonly pairs: readonly components["schemas"]["Pair"][];
             readonly next_cursor: number | null;
         };
+        /** SchedulerHealth */
+        readonly SchedulerHealth: {
+            /** @enum {string} */
+            readonly status: "ready" | "starting" | "restarting" | "stalled" | "failing";
+            readonly message?: string;
+            readonly mend?: string;
+            readonly restarts: number;
+            readonly jobs: number;
+        };
         /**
          * Severity
          * @enum {string}
@@ -1148,10 +1425,26 @@ export interface components {
             readonly samples_ago_most: number;
             readonly exchange_id: string;
         };
-        /** Sources */
-        readonly Sources: {
-            readonly proxy: number;
-            readonly playground: number;
+        /** SourceView */
+        readonly SourceView: {
+            readonly name: string;
+            /** @enum {string} */
+            readonly status: "not_run" | "running" | "waiting" | "idle" | "failed";
+            readonly message: string;
+            readonly scheduled: boolean;
+            readonly place: string;
+            readonly format: string;
+            readonly monitor: string | null;
+            readonly last_run_at: string | null;
+            readonly ended_at: string | null;
+            readonly next_run_at: string | null;
+            readonly last_run: {
+                readonly [key: string]: number;
+            };
+            readonly counts: {
+                readonly [key: string]: number;
+            };
+            readonly errors: readonly components["schemas"]["BadLine"][];
         };
         /** Statement */
         readonly Statement: {
@@ -1170,6 +1463,13 @@ export interface components {
             /** @enum {string} */
             readonly source: "rules" | "model";
             readonly milliseconds: number;
+        };
+        /** StorageHealth */
+        readonly StorageHealth: {
+            /** @enum {string} */
+            readonly status: "ok" | "failing";
+            readonly message?: string;
+            readonly mend?: string;
         };
         /** StoreHealth */
         readonly StoreHealth: {
@@ -1305,6 +1605,17 @@ export interface components {
                 readonly [key: string]: number;
             };
         };
+        /** Sources */
+        readonly ingest_views_Sources: {
+            readonly sources: readonly components["schemas"]["SourceView"][];
+            readonly message: string;
+        };
+        /** Sources */
+        readonly preview_Sources: {
+            readonly proxy: number;
+            readonly playground: number;
+            readonly collected: number;
+        };
         /**
          * Cause
          * @description What can be behind a drift.
@@ -1344,6 +1655,15 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Health"];
                 };
             };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readonly LiveLive: {
@@ -1364,6 +1684,15 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Liveness"];
                 };
             };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readonly ReadyReady: {
@@ -1381,7 +1710,25 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["Liveness"];
+                    readonly "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description It is about to stop. */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1402,6 +1749,15 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Monitors"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1432,13 +1788,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1474,13 +1833,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1512,13 +1874,356 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly MonitorsNameAcknowledgeAcknowledge: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The monitor, percent-encoded: names hold slashes. */
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["AcknowledgeRequest"] | null;
+            };
+        };
+        readonly responses: {
+            /** @description Request fulfilled, document follows */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Acknowledged"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly MonitorsNameAcknowledgeWithdraw: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The monitor, percent-encoded: names hold slashes. */
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Request fulfilled, document follows */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Acknowledged"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly ExchangesExchangeIdEraseExchange: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The exchange's id: an answer's header x-driftium-exchange-id has it. */
+                readonly exchange_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Request fulfilled, document follows */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Erased"];
+                };
+            };
+            /** @description Texts are gone; vectors go as soon as a worker can. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Erased"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly MonitorsNameEraseMonitor: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The monitor, percent-encoded: names hold slashes. */
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Request fulfilled, document follows */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Erased"];
+                };
+            };
+            /** @description Texts are gone; vectors go as soon as a worker can. */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Erased"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly CanariesCanaries: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Request fulfilled, document follows */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CanaryViews"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly CanariesNameCanary: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description A [[canary]] of the settings. */
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Request fulfilled, document follows */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CanaryView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly CanariesNameRunRunCanary: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description A [[canary]] of the settings. */
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Request accepted, processing continues off-line */
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CanaryView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly CanariesNameReferenceRenewReference: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description A [[canary]] of the settings. */
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Request fulfilled, document follows */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CanaryView"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1551,13 +2256,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1595,13 +2303,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1634,13 +2345,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1672,13 +2386,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1711,13 +2428,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1749,13 +2469,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1788,13 +2511,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1827,13 +2553,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1864,13 +2593,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1905,13 +2637,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1945,13 +2680,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1983,13 +2721,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2031,13 +2772,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2071,13 +2815,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2117,13 +2864,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2163,13 +2913,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2202,13 +2955,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2246,13 +3002,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2304,13 +3063,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2331,6 +3093,15 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["ReferencesView"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2361,13 +3132,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2407,13 +3181,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2442,13 +3219,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2481,13 +3261,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2518,13 +3301,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2557,13 +3343,45 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": {
-                        readonly status_code: number;
-                        readonly detail: string;
-                        readonly extra?: null | {
-                            readonly [key: string]: unknown;
-                        } | readonly unknown[];
-                    };
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly IngestIngest: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Request fulfilled, document follows */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ingest_views_Sources"];
+                };
+            };
+            /** @description Refused: detail says why, and what to do. */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -10,6 +10,7 @@ import { MonitorPicker, useMonitors } from "../components/MonitorPicker";
 import { Empty, Failed, Heading, Loading } from "../components/parts";
 import { Promote } from "../components/Promote";
 import { Baselines } from "./overview/Baselines";
+import { Canaries } from "./overview/Canaries";
 import { Coverage } from "./overview/Coverage";
 import { Detectors } from "./overview/Detectors";
 import { Figures } from "./overview/Figures";
@@ -44,6 +45,7 @@ export function Overview() {
           <Monitor key={`${name} ${turn}`} name={name} changed={refresh} />
         </>
       )}
+      {known && <Canaries />}
     </>
   );
 }
@@ -52,7 +54,7 @@ function Monitor(props: { name: string; changed: () => void }) {
   const { name } = props;
   const drift = useQuery("/drift", {
     query: { monitor: name },
-    on: ["score", "evidence", "baseline", "mute", "worker"],
+    on: ["score", "evidence", "baseline", "mute", "acknowledge", "erased", "worker"],
     every: 5,
   });
   const latest = useQuery("/drift/history", { query: { monitor: name, limit: 20 }, on: ["score", "baseline"] });

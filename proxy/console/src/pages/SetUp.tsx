@@ -10,6 +10,7 @@ import { Code } from "../components/Copy";
 import { Card, Failed, Heading, Loading } from "../components/parts";
 import { Clients } from "./set-up/Clients";
 import { type Part, problems } from "./set-up/parts";
+import { Scheduled } from "./set-up/Scheduled";
 
 const SHAPES: Record<Part["state"], readonly [path: string, word: string]> = {
   good: ["M3 8.5 6.5 12 13 4.5", "ready"],
@@ -48,7 +49,10 @@ export function SetUp() {
             . In <code>prometheus.yml</code>:
           </p>
           <Code text={scrape()} what="Prometheus scrape config" />
+          <p>Alert rules and a Grafana dashboard come with Driftium:</p>
+          <Code text={EXPORTS} what="export commands" />
         </Card>
+        <Scheduled />
         <Card title="From a terminal">
           <Code
             what="commands"
@@ -92,6 +96,8 @@ function Parts(props: { parts: readonly Part[] }) {
     </ul>
   );
 }
+
+const EXPORTS = ["driftium export rules --output .", "driftium export dashboards --output ."].join("\n");
 
 const AUTHORISED = `
     # Only where metrics.require_token is set:

@@ -31,6 +31,7 @@ export function MonitorTable(props: { monitors: readonly Monitor[]; name: string
                 <td>
                   <a href={to("/", { monitor: one.name })}>{one.name}</a>
                   {one.mute && <span class="muted small"> muted</span>}
+                  {one.acknowledged && <span class="muted small"> acknowledged</span>}
                 </td>
                 <td>
                   <Severity severity={one.severity} />

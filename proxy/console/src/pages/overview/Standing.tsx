@@ -7,6 +7,7 @@ import { get, Refused, type Schemas } from "../../api/client";
 import { Card, Failed, Time } from "../../components/parts";
 import { Severity } from "../../components/Severity";
 import { ago, percent, plural } from "../../format";
+import { Acknowledge } from "./Acknowledge";
 import { Meter } from "./Meter";
 import { Mute } from "./Mute";
 import { VERDICTS } from "./words";
@@ -63,6 +64,9 @@ export function Standing(props: { drift: Drift; looked: (fresh: Drift) => void; 
         <a class="button" href={to("/compare", { monitor })}>
           Compare answers
         </a>
+        {monitor && (
+          <Acknowledge monitor={monitor} severity={drift.severity} known={drift.acknowledged} changed={refresh} />
+        )}
         {monitor && <Mute monitor={monitor} mute={drift.mute} changed={refresh} />}
       </div>
     </Card>

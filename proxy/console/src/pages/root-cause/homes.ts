@@ -16,7 +16,7 @@ const COMPARED: Readonly<Record<string, readonly [anchor: string, label: string]
   topic: ["topics", "Topics in Compare"],
   pair: ["pairs", "Pairs in Compare"],
 };
-const OVERVIEW = new Set(["severity", "detector", "verdict", "since", "mark"]);
+const OVERVIEW = new Set(["severity", "detector", "verdict", "since", "mark", "canary"]);
 
 export function home(fact: Schemas["Fact"], monitor: string, reports: Reports): Home | null {
   const compared = COMPARED[fact.kind];

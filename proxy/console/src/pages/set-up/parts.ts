@@ -16,7 +16,7 @@ export interface Part {
 const WAITING = new Set(["starting", "loading", "restarting"]);
 
 export function problems(health: Schemas["Health"]): Part[] {
-  const { upstream, worker, tap, embedder, vector_store: store } = health;
+  const { upstream, worker, tap, embedder, vector_store: store, scheduler } = health;
   const stage = upstream.embedded?.stage;
   const starting = upstream.status === "down" && stage !== undefined && !upstream.embedded?.error;
   const loading = WAITING.has(worker.status);
@@ -61,5 +61,16 @@ export function problems(health: Schemas["Health"]): Part[] {
       message: tap.message ?? `${count(tap.logged)} exchanges logged, ${count(tap.lag_exchanges)} waiting, ${count(tap.dropped)} dropped.`,
       mend: tap.mend,
     },
+    ...(scheduler
+      ? [
+          {
+            name: "Scheduler",
+            role: "notifies, collects logs, asks canaries",
+            state: scheduler.status === "ready" ? ("good" as const) : WAITING.has(scheduler.status) ? ("waiting" as const) : ("bad" as const),
+            message: scheduler.message ?? "It runs.",
+            mend: scheduler.mend,
+          },
+        ]
+      : []),
   ];
 }
