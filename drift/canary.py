@@ -5,10 +5,12 @@ exchangeable whatever the prompts are, and also where the answers of one round r
 busy server): only that rounds are alike is asked for. So the test exchanges, in each prompt by itself, which of its
 cells is the new round's. With P prompts and R rounds of reference the smallest p is 1 / (R + 1)^P.
 
-Two things are looked at, of the vectors and of the behaviour. *Across* prompts: have answers moved in one direction
-(other words, another layout, refusals)? That is the paired test of semantic/paired.py. *Within* prompts: is the new
-cell further from the reference's cells than these are from each other? That finds another model whose answers differ
-from prompt to prompt in ways of their own, and a deterministic one that changed at all. The largest counts.
+Three things are looked at. *Across* prompts: have vectors, or behaviour, moved in one direction (other words, another
+layout, refusals)? That is the paired test of semantic/paired.py. *Within* prompts: are the new round's answers further
+from the reference's than its rounds are from each other? That finds another model whose answers differ from prompt to
+prompt in ways of their own, one that varies more, and a deterministic one that changed at all. Their p-values under
+each exchange are combined: the smallest counts, of the three and of Fisher's product of them, in which little of each
+adds up. Its null is that of the same exchanges; the largest statistic instead would be that with the heaviest tail.
 
 Rounds are compared for months, so one small p is no alarm: see `changed`.
 """
@@ -18,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from drift.errors import TooFewSamples
 from drift.features import Behaviour
@@ -30,8 +33,9 @@ from drift.semantic.paired import exchanged, without_group_mean
 _SAME_TEXT = 1e-5
 """Cosine distance below which two vectors are of one text: embedded in another batch it comes out up to 1e-6 apart."""
 _ROUNDING = 1e-9
-_TIE = 1e-4
+_SCORE_TIE = 1e-4
 """In standard deviations: an exchange that restores the very labels must tie in spite of single precision."""
+_TIE = 1e-9
 _NUMBERS = ("response_characters", "code_share", "list_share", "markdown_share", "repetition")
 _FLAGS = ("refusal", "json", "json_valid", "tool_call", "truncated")
 _WORDS = ("finish_reason", "language")
@@ -59,10 +63,11 @@ def compare_rounds(
     """Compare the latest round with the reference's, at least two.
 
     A prompt counts that was answered in the latest round and in two of the reference's. p = (1 + #{null >= statistic})
-    / (permutations + 1), exact at any number of permutations; the statistic is the largest of up to four, each in
-    standard deviations of its own null, so no correction is due. The round differs when p <= alpha and either the
-    answers are CANARY.least_effect further away than chance takes them, or a behaviour moved beyond chance.
+    / (permutations + 1), exact at any number of permutations; the statistic combines three, under the same exchanges,
+    so no correction is due. The round differs when p <= alpha and either the answers are CANARY.least_effect further
+    away than chance takes them, or a behaviour moved beyond chance.
     Raises TooFewSamples when fewer than fewest_prompts can be compared.
+    Source: Pesarin and Salmaso (2010), Permutation tests for complex data, on nonparametric combination.
     """
     rounds = [*reference, latest]
     prompts = np.concatenate([one.prompts for one in rounds])
@@ -85,7 +90,14 @@ def compare_rounds(
     labels = np.vstack([side, exchanged(side, groups, permutations, rng)])
     chances = np.bincount(groups, weights=side) / np.bincount(groups)
     contrasts = overlap_contrasts(labels, chances[groups])
-    scores = np.max(_scores(means, features, groups, contrasts), axis=0)
+    parts = (
+        kernel_scores(without_group_mean(means, groups), contrasts, groups[:, None] != groups),
+        kernel_scores(on_one_scale(without_group_mean(features, groups), 0.0), contrasts, groups[:, None] != groups),
+        _within_scores(vectors, place, groups, contrasts),
+    )
+    alone = [np.log(_p_values(part)) for part in parts]
+    together = np.log(_p_values(-np.sum(alone, axis=0)))
+    scores = -np.min([*alone, together], axis=0)
     reached = int((scores[1:] >= scores[0] - _TIE).sum())
     p_value = (1 + reached) / (permutations + 1)
 
@@ -130,27 +142,23 @@ def _comparable(prompts: NDArray[np.intp], numbers: NDArray[np.intp], latest: in
     return np.flatnonzero(count >= 3)[np.isin(np.flatnonzero(count >= 3), cells[0][cells[1] == latest])]
 
 
-def _scores(means: Doubles, features: Doubles, groups: NDArray[np.intp], contrasts: Floats) -> list[Doubles]:
-    """Of each statistic its value under each labelling, in standard deviations of all."""
-    different = groups[:, None] != groups
-    found = []
-    for table in (without_group_mean(means, groups), on_one_scale(without_group_mean(features, groups), 0.0)):
-        found.append(kernel_scores(table, contrasts, different))
-        found.append(_within_scores(table, groups, contrasts))
-    return found
+def _p_values(scores: Doubles) -> Doubles:
+    """The share of all labellings whose score is at least each one's."""
+    ranks: Doubles = rankdata(-np.round(scores / _SCORE_TIE), method="max") / len(scores)
+    return ranks
 
 
-def _within_scores(table: Doubles, groups: NDArray[np.intp], contrasts: Floats) -> Doubles:
-    """Distance of the new cell to the others less theirs, over the groups of a table (N, k).
+def _within_scores(vectors: Doubles, place: NDArray[np.intp], groups: NDArray[np.intp], contrasts: Floats) -> Doubles:
+    """How far apart the new cell's answers and the others' are, less how far the others' cells are from each other.
 
+    vectors (n, d) of answers, the cell of each (n,), and the prompt of each cell (N,).
     Source: Szekely and Rizzo (2004), Testing for equal distributions in high dimension: the energy statistic.
     """
-    apart = np.zeros((len(table), len(table)), dtype=np.float32)
-    for group in range(int(groups.max()) + 1):
-        rows = np.flatnonzero(groups == group)
-        apart[np.ix_(rows, rows)] = np.linalg.norm(table[rows][:, None] - table[rows][None], axis=2)
-    if float(apart.max()) < _ROUNDING:
-        return np.zeros(len(contrasts))
+    apart = np.zeros((len(groups), len(groups)), dtype=np.float32)
+    rows = [np.flatnonzero(place == cell) for cell in range(len(groups))]
+    for first, second in zip(*np.nonzero(np.triu(groups[:, None] == groups, 1)), strict=True):
+        distances = np.linalg.norm(vectors[rows[first]][:, None] - vectors[rows[second]][None], axis=2)
+        apart[first, second] = apart[second, first] = distances.mean()
     values = -np.einsum("ij,ij->i", contrasts @ apart, contrasts, dtype=np.float64)
     spread = float(values.std())
     scores: Doubles = (values - values.mean()) / spread if spread > 0 else np.zeros(len(values))
@@ -200,14 +208,21 @@ def _means(table: Doubles, place: NDArray[np.intp]) -> Doubles:
 def _distances(
     vectors: Doubles, prompts: NDArray[np.intp], numbers: NDArray[np.intp], latest: int
 ) -> tuple[Doubles, Doubles]:
-    """Per prompt the mean cosine distance of the latest round's answers to the others', and of these among rounds."""
+    """Per prompt the mean cosine distance of the latest round's answers to the others', and what chance makes of it.
+
+    That is the others' distance among rounds; or the mean of it and of the latest answers' own, where that is less: a
+    model whose answers vary less than they did is near the middle of the reference's, and another one all the same.
+    """
     between, among = [], []
     for prompt in np.unique(prompts):
         rows = np.flatnonzero(prompts == prompt)
         apart, of = 1 - vectors[rows] @ vectors[rows].T, numbers[rows]
         new = of == latest
         between.append(apart[np.ix_(new, ~new)].mean())
-        among.append(apart[~new][:, ~new][of[~new][:, None] != of[~new]].mean())
+        usual = apart[~new][:, ~new][of[~new][:, None] != of[~new]].mean()
+        if (count := int(new.sum())) > 1:
+            usual = min(usual, (usual + apart[np.ix_(new, new)].sum() / (count * (count - 1))) / 2)
+        among.append(usual)
     return np.maximum(between, 0.0), np.maximum(among, 0.0)
 
 
@@ -231,7 +246,7 @@ def _moved_features(
     found = []
     before = np.where(labels[0], 0.0, 1.0 / (sizes - 1)) / (groups.max() + 1) @ features
     for i, name in enumerate(names):
-        p = float((1 + (largest[1:] >= scores[0, i] - _TIE).sum()) / len(largest))
+        p = float((1 + (largest[1:] >= scores[0, i] - _SCORE_TIE).sum()) / len(largest))
         values = before[i], before[i] + differences[0, i]
         if name == "response_characters":
             values = float(np.expm1(values[0])), float(np.expm1(values[1]))

@@ -15,7 +15,7 @@ class MovedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     distance: float
     """Mean cosine distance of the round's answers to the reference's, 0 to 2."""
     usual: float
-    """The same of the reference's answers of different rounds among themselves."""
+    """What chance alone would make of it."""
 
 
 class MovedFeature(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class CanaryComparison(msgspec.Struct, frozen=True, kw_only=True):
     p_value: float
     """Of the hypothesis that each prompt's rounds are answered by the same model; 1 where all answers are identical."""
     statistic: float
-    """Standard deviations of the null by which the largest statistic is above its mean."""
+    """Minus the logarithm of the smallest p-value of its parts."""
     prompts: int
     """How many were answered on both sides."""
     reference_answers: int
@@ -44,7 +44,8 @@ class CanaryComparison(msgspec.Struct, frozen=True, kw_only=True):
     distance: float
     """Mean over prompts of the cosine distance of the round's answers to the reference's, 0 to 2."""
     usual: float
-    """The same of the reference's rounds among themselves: what chance alone does to this model."""
+    """What chance alone would make of it: the same of the reference's rounds among themselves, or the mean of that and
+    of the round's own answers, where that is less."""
     effect: float
     """distance less usual: how much further than chance the answers have moved. May be negative."""
     identical: bool

@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import CollectorRegistry
 
 from proxy import schema
+from proxy.canary.key import canary_key
 from proxy.children import Child, Commands
 from proxy.collector import HistoryCollector
 from proxy.context import Context
@@ -79,6 +80,7 @@ def build(
         history.cursor,
         Redactor(settings.privacy.redact),
         {canary.monitor for canary in settings.canary},
+        canary_key(settings.data_dir) if settings.canary else "",
     )
     tap = Tap(settings.tap, recorder.write, metrics.observe, first_look(history, log))
     base, transport = connect(settings.upstream)

@@ -46,12 +46,15 @@ def backup(config: Path | None, data_dir: str | None, target: Path) -> None:
 @click.command()
 @config_option
 @data_dir_option
+@click.option(
+    "--replace-vectors", is_flag=True, help="Write over vectors that the Qdrant server at vector_store.url holds."
+)
 @click.argument("source", type=click.Path(path_type=Path))
-def restore(config: Path | None, data_dir: str | None, source: Path) -> None:
+def restore(config: Path | None, data_dir: str | None, replace_vectors: bool, source: Path) -> None:
     """Restore the backup SOURCE into an empty or new data folder.
 
     Nothing is embedded again: baselines, thresholds, history and log are as they were.
     """
     from proxy.keeping.restore import restore as run
 
-    sys.exit(run(settings_from(config, {"data.dir": data_dir}), source))
+    sys.exit(run(settings_from(config, {"data.dir": data_dir}), source, replace_vectors=replace_vectors))

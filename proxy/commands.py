@@ -11,13 +11,15 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from drift.errors import TooFewSamples
 from drift.samples import Sample
 from proxy.canary.comparing import Comparing
 from proxy.candidates import Choice, NotAmong, candidates
 from proxy.erasing import Erasing
-from proxy.keeping.snapshot import copy_worker_part
+from proxy.keeping.snapshot import WAIT_SECONDS, copy_worker_part
 from proxy.ollama_models import marks
 from proxy.placing import Placing
 from proxy.population import Population, details_of, digest_of
@@ -31,7 +33,12 @@ from proxy.stores.history import BaselineRow, History, SampleRow
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.left import as_left
 from proxy.stores.log import Log
-from proxy.stores.vectors import BASELINE, WINDOW, Vectors
+from proxy.stores.vectors import BASELINE, WINDOW, Vectors, VectorStoreError
+
+log = structlog.get_logger()
+
+ERASE_AGAIN_SECONDS = 60.0
+"""Between two tries to erase what the disk did not allow to erase."""
 
 
 class Refused(Exception):
@@ -69,6 +76,8 @@ class Commands:
         self.erasing = Erasing(history, ledger, exchange_log, vectors, populations)
         self._comparing = Comparing(history, vectors, self._ring, encoder)
         self._placing = Placing(history, exchange_log, vectors, populations, self._ring)
+        # When those that the disk did not allow are tried again, by their ids.
+        self._erase_again: dict[str, float] = {}
         self._kinds: dict[str, Callable[[str, dict[str, Any]], None]] = {
             "score": self._score,
             "baseline": self._baseline,
@@ -86,11 +95,18 @@ class Commands:
             # What had passed when this was asked must be scored first, or be gone from the log unread.
             if self._scorer.cursor < min(arguments["head"], self._log.head()):
                 continue
+            if time.monotonic() < self._erase_again.get(command_id, 0.0):
+                continue
             try:
                 self._kinds[kind](command_id, arguments)
             except Refused as refusal:
                 self._refuse(command_id, refusal.status, str(refusal))
-            except Exception:
+            except Exception as error:
+                if kind == "erase" and isinstance(error, SQLAlchemyError | sqlite3.Error | VectorStoreError):
+                    # Left unanswered, so that it is done in the end: its vectors must not stay.
+                    log.warning("what was asked to be erased is not erased yet; this is tried again", error=str(error))
+                    self._erase_again[command_id] = time.monotonic() + ERASE_AGAIN_SECONDS
+                    continue
                 # Answered before it ends the worker: left unanswered it would end each worker after this one too.
                 self._refuse(command_id, 500, "The worker failed at this; its log says why, and it starts again.")
                 raise
@@ -231,7 +247,7 @@ class Commands:
     def _erase(self, command_id: str, asked: dict[str, Any]) -> None:
         """An exchange or a monitor: its vectors, and what the worker knows of it."""
         if (name := asked.get("monitor")) is not None:
-            self.erasing.monitor(name)
+            self.erasing.monitor(name, asked.get("up_to"))
         else:
             self.erasing.exchange(asked["exchange_id"], asked["since"])
         self._ledger.commit(Changes(answers={command_id: {"erased": True}}))
@@ -247,6 +263,8 @@ class Commands:
 
     def _backup(self, command_id: str, asked: dict[str, Any]) -> None:
         """History and vectors as they are between two batches."""
+        if time.time() - asked.get("asked_at", 0.0) > WAIT_SECONDS:
+            raise Refused(410, "Nobody waits for this backup any more.")
         try:
             points = copy_worker_part(self._data_dir, asked["name"], self._vectors)
         except (OSError, sqlite3.Error) as error:

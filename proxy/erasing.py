@@ -28,12 +28,16 @@ class Erasing:
         self._vectors = vectors
         self._populations = populations
 
-    def monitor(self, name: str) -> None:
-        """Erase a monitor. Traffic under its name begins a new one."""
+    def monitor(self, name: str, up_to: int | None = None) -> None:
+        """Erase a monitor, with its log entries up to a sequence number: else up to what the worker has read.
+
+        Traffic under its name that came later begins a new one, though it was logged before a worker could erase.
+        """
         self._populations.forget(name)
         self._vectors.erase("monitor", name)
         erase_monitor(self._history.engine, name)
-        self._log.erase_monitor(name, [p.name for p in self._populations])
+        last = self._history.cursor() if up_to is None else up_to
+        self._log.erase_monitor(name, [p.name for p in self._populations], last)
         self._overwrite()
 
     def exchange(self, exchange_id: str, since: dict[str, float]) -> None:

@@ -167,6 +167,8 @@ class Front(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._answered_at = time.perf_counter()
+        if self._head_since:  # of a head that waited its turn, unread
+            self._head_since = self._answered_at
         if self.pipeline:
             # What the next one waited for its turn is nobody's but its client's.
             self.pipeline[-1][0].scope["state"]["arrived"] = time.perf_counter()

@@ -52,6 +52,18 @@ class Masking:
     def __init__(self, patterns: Sequence[Any], deadline: float):
         self._patterns = patterns
         self._deadline = deadline
+        # Of keys and of what each part of a stream repeats; no longer than the exchange.
+        self._known: dict[str, str] = {}
+
+    def in_time(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise TooSlow
+
+    def word(self, text: str) -> str:
+        """A text that is likely to come again, masked."""
+        if (masked := self._known.get(text)) is None:
+            masked = self._known[text] = self.text(text)
+        return masked
 
     def text(self, text: str) -> str:
         return self.pieces([text])[0]
@@ -64,15 +76,20 @@ class Masking:
         spans = self._spans(text)
         if not spans:
             return list(pieces)
-        masked, start = [], 0
+        masked, start, first = [], 0, 0
         for piece in pieces:
-            end, kept, at = start + len(piece), "", start
-            for low, high in spans:
-                if high <= start or low >= end:
-                    continue
-                kept += text[at : max(at, low)] + (MASK if low >= start else "")
+            self.in_time()
+            end, at = start + len(piece), start
+            kept: list[str] = []
+            # Both are in order: spans that ended before this piece are never looked at again.
+            while first < len(spans) and spans[first][0] < end:
+                low, high = spans[first]
+                kept += (text[at:low], MASK) if low >= start else ()
                 at = min(high, end)
-            masked.append(kept + text[at:end])
+                if high > end:
+                    break
+                first += 1
+            masked.append("".join(kept) + text[at:end])
             start = end
         return masked
 
@@ -80,14 +97,15 @@ class Masking:
         """Where matches lie, in their order; those that touch or overlap are one."""
         found: list[tuple[int, int]] = []
         for pattern in self._patterns:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                raise TooSlow
+            self.in_time()
+            left = max(0.001, self._deadline - time.monotonic())
             try:
                 # The interpreter's lock is let go of meanwhile: requests must not wait for it.
-                found += [
-                    m.span() for m in pattern.finditer(text, timeout=left, concurrent=True) if m.end() > m.start()
-                ]
+                for match in pattern.finditer(text, timeout=left, concurrent=True):
+                    self.in_time()
+                    low, high = match.span()
+                    if high > low:
+                        found.append((low, high))
             except TimeoutError:
                 raise TooSlow from None
         merged: list[tuple[int, int]] = []
@@ -117,7 +135,10 @@ class Masking:
         places: dict[tuple[Any, ...], list[_Place]] = {}
         self._collect(values, (), places, top=True)
         for path, found in places.items():
-            if path[-1] in WHOLE or len(found) == 1:
+            self.in_time()
+            if path[-1] in WHOLE:
+                masked = [self.word(text) for _, _, text in found]
+            elif len(found) == 1:
                 masked = [self.text(text) for _, _, text in found]
             else:
                 masked = self.pieces([text for _, _, text in found])
@@ -128,9 +149,10 @@ class Masking:
     def _collect(
         self, value: Any, path: tuple[Any, ...], places: dict[Any, list[_Place]], *, top: bool = False
     ) -> None:
+        self.in_time()
         if isinstance(value, dict):
             for key in list(value):
-                if (masked := self.text(key)) != key:
+                if (masked := self.word(key)) != key:
                     value[masked] = value.pop(key)
             items = [(key, key, one) for key, one in value.items()]
         else:

@@ -74,7 +74,7 @@ class Populations:
         limits = self._settings.monitors
         if name.startswith(PREFIX):
             # Those that are configured have a place of their own beyond the limits; nobody else may take their names.
-            name = name if name in self._canaries else OTHER
+            name = name if entry.monitor is not None and name in self._canaries else OTHER
         elif entry.monitor is not None and limits.allow and name not in limits.allow:
             name = OTHER
         if name not in self._by_name and name not in (OTHER, *self._canaries):

@@ -6,11 +6,14 @@ from collections.abc import Callable, Collection
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from proxy.canary.key import genuine
 from proxy.capture import Capture, encode
 from proxy.clock import Clock
 from proxy.metrics import Metrics
+from proxy.names import OTHER
 from proxy.redaction import Redactor
 from proxy.settings import Log as LogSettings
+from proxy.stores.canaries import PREFIX
 from proxy.stores.database import give_back
 from proxy.stores.log import Entry, Log
 from proxy.tape import Tape
@@ -32,6 +35,7 @@ class Recorder:
         cursor: Callable[[], int],
         redactor: Redactor = Redactor(()),  # noqa: B008 - it has no state
         canaries: Collection[str] = (),
+        canary_key: str = "",
     ):
         self._log = log
         self._metrics = metrics
@@ -39,14 +43,15 @@ class Recorder:
         self._cursor = cursor
         self._redactor = redactor
         self._canaries = canaries
+        self._canary_key = canary_key
         self._pruned_at = time.monotonic()
         self._clock = Clock()
 
     def write(self, tapes: list[Tape], totals: dict[str, int]) -> None:
         """Write a batch durably, then count it: what could not be written is not counted twice."""
         for tape in tapes:
-            if tape.monitor in self._canaries:
-                tape.source = "canary"
+            if tape.monitor and tape.monitor.startswith(PREFIX):
+                self._tell_canary(tape)
         entries = [entry(tape, self._redactor) for tape in tapes]
         self._log.append(entries, totals)
         if lost := sum(one.capture is None for one in entries):
@@ -57,6 +62,14 @@ class Recorder:
         if time.monotonic() - self._pruned_at > PRUNE_SECONDS:
             self._pruned_at = time.monotonic()
             self._prune()
+
+    def _tell_canary(self, tape: Tape) -> None:
+        """A canary's own request is marked; one that only bears its name is anybody's."""
+        name = genuine(tape.monitor or "", self._canary_key)
+        if name in self._canaries:
+            tape.monitor, tape.source = name, "canary"
+        elif tape.source != "canary":  # else it is written a second time
+            tape.monitor = OTHER
 
     def _prune(self) -> None:
         """Keep the log within its bounds where no worker runs to do it."""

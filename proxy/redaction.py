@@ -55,7 +55,7 @@ def _body(masking: Masking, body: bytes, encoding: str) -> bytes:
         raise UnreadableError("another character set than UTF-8")
     if text.startswith(("{", "[")):
         try:
-            return _dumped(masking.values([_loaded(text)])[0])
+            return _dumped(masking, masking.values([_loaded(text)])[0])
         except ValueError:
             return _lines(masking, text)
     if text.startswith(_STREAM_STARTS):
@@ -65,29 +65,32 @@ def _body(masking: Masking, body: bytes, encoding: str) -> bytes:
 
 def _lines(masking: Masking, text: str) -> bytes:
     """A JSON value a line."""
-    values = [_or_none(line) for line in text.split("\n") if line.strip()]
+    values = [_or_none(masking, line) for line in text.split("\n") if line.strip()]
     masking.values([value for value in values if value is not None])
-    return b"".join((_UNREADABLE if value is None else _dumped(value)) + b"\n" for value in values)
+    return b"".join((_UNREADABLE if value is None else _dumped(masking, value)) + b"\n" for value in values)
 
 
 def _events(masking: Masking, text: str) -> bytes:
     decoder = Decoder()
     events = [(e.name.decode(), e.data.decode()) for e in (*decoder.feed(text.encode()), *decoder.close())]
     values = [
-        _or_none(data) if data.lstrip().startswith(("{", "[")) and data != "[DONE]" else data for _, data in events
+        _or_none(masking, data) if data.lstrip().startswith(("{", "[")) and data != "[DONE]" else data
+        for _, data in events
     ]
     masking.values([value for value in values if isinstance(value, dict | list)])
-    written = b""
+    written: list[bytes] = []
     for (name, _), value in zip(events, values, strict=True):
         if isinstance(value, str):
             data = "\ndata: ".join(masking.text(value).split("\n")).encode()
         else:
-            data = _UNREADABLE if value is None else _dumped(value)
-        written += (b"event: " + masking.text(name).encode() + b"\n" if name else b"") + b"data: " + data + b"\n\n"
-    return written
+            data = _UNREADABLE if value is None else _dumped(masking, value)
+        written += (b"event: ", masking.word(name).encode(), b"\n") if name else ()
+        written += (b"data: ", data, b"\n\n")
+    return b"".join(written)
 
 
-def _or_none(text: str) -> Any:
+def _or_none(masking: Masking, text: str) -> Any:
+    masking.in_time()
     try:
         value = _loaded(text)
     except ValueError:
@@ -100,5 +103,6 @@ def _loaded(text: str) -> Any:
     return json.loads(text, strict=False)
 
 
-def _dumped(value: Any) -> bytes:
+def _dumped(masking: Masking, value: Any) -> bytes:
+    masking.in_time()
     return json.dumps(value).encode()

@@ -25,6 +25,7 @@ from proxy.ingest.jobs import add_jobs as add_ingest_jobs
 from proxy.notify.jobs import add_jobs as add_notify_jobs
 from proxy.settings import Settings
 from proxy.stores import counters
+from proxy.stores.faults import fault_of
 from proxy.stores.history import History, open_history
 from proxy.stores.log import Log, open_log
 
@@ -58,8 +59,8 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
         log.error(str(error))
     except (OSError, SQLAlchemyError) as error:
         # The supervisor tries again and again.
-        reason = str(error).partition("\n")[0]
-        log.error("the scheduler cannot work; run driftium doctor", folder=str(settings.data_dir), error=reason)
+        reason = fault_of(error).message if isinstance(error, SQLAlchemyError) else str(error)
+        log.error("the scheduler cannot work", folder=str(settings.data_dir), error=reason)
     return 1
 
 

@@ -23,9 +23,13 @@ def storage_fault(history: History, exchange_log: Log) -> Fault | None:
 def first_look(history: History, exchange_log: Log) -> dict[str, int]:
     """Make the files that are not there and bring old ones up to date; returns the tap's totals of the last process.
 
-    Where that cannot be done it is said, and tried again at each use; counting begins anew.
+    Where that cannot be done it is said, and tried again at each use. Counting begins anew only
+    where the log itself cannot be read.
     """
     if fault := storage_fault(history, exchange_log):
         log.error("traffic is forwarded, but nothing is recorded", reason=fault.message)
+    try:
+        # Read whatever is wrong with the history: the tap writes its totals over those in the log.
+        return exchange_log.totals()
+    except SQLAlchemyError:
         return {}
-    return exchange_log.totals()

@@ -59,6 +59,7 @@ class Worker:
         self._history = history
         self._ledger = ledger
         self._log = exchange_log
+        self._vectors = vectors
         self._populations = Populations(settings, policy, history, vectors, embedder.encoder)
         self._scorer = Scorer(settings, history, ledger, exchange_log, vectors, embedder, self._populations)
         self._commands = Commands(
@@ -124,6 +125,7 @@ class Worker:
             self._expire(now)
         before = now - keep.keep_days * 86_400 if trusted else 0.0
         self._log.prune(before=before, max_bytes=keep.max_bytes, cursor=self._scorer.cursor)
+        self._vectors.overwrite_left()
         for engine in (self._history.engine, self._log.engine):
             give_back(engine)
 
@@ -135,7 +137,12 @@ class Worker:
             seen = max(row.last_scored_at or 0.0, row.created_at, row.baseline_at or 0.0)
             if now - seen > days * 86_400:
                 log.info("a monitor has expired", monitor=row.name, days=days)
-                self._commands.erasing.monitor(row.name)
+                try:
+                    self._commands.erasing.monitor(row.name)
+                except VectorStoreError as error:
+                    log.warning("a monitor is not erased yet; this is tried again", monitor=row.name, error=str(error))
+                    # Commands are tried until they are done.
+                    self._history.ask("erase", {"monitor": row.name, "head": 0})
                 self._ledger.commit(Changes(events=[("erased", {"monitor": row.name})]))
 
 

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from drift.records import Outcome
+from proxy.canary.key import canary_key, signed
 from proxy.canary.settings import Canary, Messages
 from proxy.capture import Capture, encode
 from proxy.completions import PATH, UNREADABLE, Completion, why_refused
@@ -17,6 +18,7 @@ from proxy.redaction import Redactor
 from proxy.settings import Settings
 from proxy.stores.log import Entry, Log
 from proxy.tape import TAPPED, exchange_id
+from proxy.wire import request_model
 
 _LIVE_SECONDS = 5.0
 _SOURCE = "canary"
@@ -43,6 +45,7 @@ class Asker:
     def __init__(self, canary: Canary, settings: Settings, exchange_log: Log):
         self._canary = canary
         self._log = exchange_log
+        self._key = canary_key(settings.data_dir)
         self._redactor = Redactor(settings.privacy.redact)
         self._max_bytes = settings.tap.max_bytes
         # Proxies of the environment and redirects lead elsewhere than the settings say.
@@ -87,7 +90,7 @@ class Asker:
         request, at, began = msgspec.json.encode(body), time.time(), time.perf_counter()
         headers = self._headers() | {"content-type": "application/json"}
         if not self.direct:
-            headers["x-driftium-monitor"] = self._canary.monitor
+            headers["x-driftium-monitor"] = signed(self._canary.monitor, self._key)
         try:
             answer = self._client.post(f"{self._base}{PATH}", content=request, headers=headers)
         except httpx.TimeoutException:
@@ -128,7 +131,7 @@ class Asker:
             id=name,
             at=at,
             monitor=self._canary.monitor,
-            model=self.model,
+            model=request_model(kept.request) if kept else "",
             outcome=capture.outcome,
             capture=encode(kept) if kept else None,
         )

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
 POOL = "canary"
+FULL_LOOK_SECONDS = 30.0
+"""Rounds hold all that was measured: they are not read each second for nothing."""
 FAILED_SECONDS = 60.0
 _ROUNDS_READ = 50
 
@@ -34,6 +36,8 @@ class Canaries:
         self._history = history
         self._log = exchange_log
         self._not_before: dict[str, float] = {}
+        self._settled: dict[str, tuple[Plan, float] | None] = {}
+        """{canary: its plan while nothing is under way, and when all of its rounds were looked at}"""
         for canary in settings.canary:
             self._tidy(canary)
 
@@ -54,6 +58,9 @@ class Canaries:
         if now < self._not_before.get(canary.name, 0.0):
             return
         before = read_plan(engine, canary.name)
+        seen = self._settled.get(canary.name)
+        if seen and seen[0] == before and now < min(before.next_at or 0.0, seen[1] + FULL_LOOK_SECONDS):
+            return
         rounds = read_rounds(engine, canary.name, limit=_ROUNDS_READ)
         try:
             asked = messages_of(canary)
@@ -64,6 +71,8 @@ class Canaries:
         if due > now:
             if before.next_at != due or before.problem:
                 plan(engine, canary.name, next_at=due, problem="")
+            waits = bool(rounds) and rounds[0].status in ("asking", "waiting")
+            self._settled[canary.name] = None if waits else (read_plan(engine, canary.name), now)
             return
         if why := too_many(canary, len(asked), requests_since(engine, canary.name, midnight(now))):
             count_skipped(engine, canary.name, len(asked) * canary.repeats)

@@ -57,6 +57,8 @@ def said_of(rounds: Sequence[Round]) -> CanarySaid | None:
     """What the last compared round says as evidence; None where there is none. Rounds are the newest first."""
     compared = [one for one in rounds if one.status == "compared"]
     last = compared[0] if compared else None
+    # What differed from an earlier reference is another matter.
+    compared = [one for one in compared if last and one.body.reference_at == last.body.reference_at]
     found = last.body.comparison if last else None
     if last is None or found is None:
         return None

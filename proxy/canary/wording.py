@@ -1,5 +1,6 @@
 """What a canary's rounds say, in sentences."""
 
+from drift.policy import CANARY
 from drift.rca.said import FEATURES
 from drift.rounds import CanaryComparison, MovedFeature
 
@@ -18,18 +19,20 @@ def compared_message(found: CanaryComparison, changed: bool) -> str:
     if found.identical:
         said = f"All answers to the {found.prompts} prompts are the very ones of the reference (p = 1)"
     else:
-        said = f"{_headline(found.differs, changed)} ({_figures(found)})"
+        said = f"{_headline(found, changed)} ({_figures(found)})"
     moved = [_feature(one) for one in found.features[:_MOST_FEATURES]] if found.differs else []
     return f"{said}{'; ' if moved else ''}{', '.join(moved)}."
 
 
-def _headline(differs: bool, changed: bool) -> str:
-    if differs and changed:
+def _headline(found: CanaryComparison, changed: bool) -> str:
+    if found.differs and changed:
         return "The model has changed: two rounds in a row answer the same prompts otherwise than the reference"
-    if differs:
+    if found.differs:
         return "This round answers the same prompts otherwise than the reference; another follows at once, to make sure"
-    if changed:
+    if changed and found.p_value > CANARY.alpha:
         return "This round is like the reference again; another follows at once, to make sure"
+    if found.p_value <= CANARY.alpha:
+        return "The answers have moved beyond chance, and too little to matter"
     return "The same prompts are answered as in the reference"
 
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import shlex
 import shutil
 import socket
 import sqlite3
@@ -91,6 +92,10 @@ def data_folder(settings: Settings) -> Iterable[Finding]:
     if free < WARN_BYTES:
         mend = f"make room there, lower log.max_bytes, or {other}"
         yield Finding("error" if free < FULL_BYTES else "warning", part, found, mend)
+        return
+    if place == folder and folder.stat().st_mode & 0o077:
+        found = f"{folder} is open to others on this machine, and prompts and answers lie in it"
+        yield Finding("warning", part, found, f"chmod 700 {shlex.quote(str(folder))}")
         return
     yield Finding("ok", part, found)
 

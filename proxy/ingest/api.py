@@ -7,6 +7,7 @@ followed.
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import blake2s
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -14,10 +15,12 @@ from proxy.ingest.client import Client
 from proxy.ingest.errors import IngestError
 from proxy.ingest.langfuse_api import collect as collect_langfuse
 from proxy.ingest.reading import read_value
+from proxy.ingest.records import Record
 from proxy.ingest.settings import Ingest
 from proxy.ingest.sink import Sink, Stopped
 from proxy.ingest.values import at_path, text_or_none
 from proxy.moments import seconds
+from proxy.wire_values import json_text
 
 _LISTS = ("data", "items", "results", "records")
 
@@ -50,11 +53,13 @@ def _pages(source: Ingest, sink: Sink, client: Client, stop: Callable[[], bool])
             params[source.page_param] = str(page)
         answer = client.get(url, params)
         items = _items(answer, source.items)
-        for i, item in enumerate(items):
-            for j, found in enumerate(read_value(item, source)):
-                at = getattr(found, "at", None)
+        for item in items:
+            # The same record stands at another place of another page when it is asked for again.
+            words = blake2s(json_text(item).encode("utf-8", "replace"), digest_size=16).hexdigest()
+            for i, found in enumerate(read_value(item, source)):
+                at = found.at if isinstance(found, Record) else None
                 newest = max(newest, at or 0.0)
-                sink.take(found, file=source.url, line=None, place=f"{token or page}:{i}:{j}")
+                sink.take(found, file=source.url, line=None, place=f"{words}:{i}")
         if items:
             # The last page that held something is asked for again by the next run: it may have been filled since.
             cursor |= {"token": token, "page": page}

@@ -26,10 +26,12 @@ from proxy.ingest.settings import Fields, Ingest, check
 from proxy.ingest.summary import show
 from proxy.section import ConfigError
 from proxy.settings import Settings
+from proxy.stores.faults import fault_of
 from proxy.stores.history import open_history
 from proxy.stores.log import open_log
 
 SOURCE = "backfill"
+_MOST_SHOWN = 200
 
 
 class Wrong(Exception):
@@ -72,8 +74,8 @@ def run(
                 )
                 status = work.run(there)
         except (SQLAlchemyError, OSError) as error:
-            reason = str(error).partition("\n")[0]
-            console.print(f"error: {settings.data_dir} cannot be used: {reason}. Run driftium doctor.")
+            reason = fault_of(error).message if isinstance(error, SQLAlchemyError) else f"{error}. Run driftium doctor."
+            console.print(f"error: {settings.data_dir} cannot be used: {reason}", markup=False)
             return ERROR
         finally:
             for number, handler in before.items():
@@ -84,7 +86,7 @@ def run(
 
 def _all(status: Status) -> bool:
     """Whether all that was found could be taken."""
-    lost = any(status.last.get(result) for result in ("malformed", "no_content", "too_large"))
+    lost = any(status.last.get(result) for result in ("malformed", "no_content", "too_large", "unredacted"))
     return status.state == "idle" and not lost and not status.problems
 
 
@@ -102,7 +104,7 @@ def _source(settings: Settings, files: Sequence[str], monitor: str, format: str,
     mark = "" if words == monitor else "-" + blake2s(monitor.encode(), digest_size=4).hexdigest()
     given: dict[str, Any] = {
         "name": f"{SOURCE}-{words}{mark}" if monitor else SOURCE,
-        "path": " ".join(files),
+        "path": " ".join(files)[:_MOST_SHOWN],
         "format": "fields" if told and format == "auto" else format,
         "fields": told,
         "monitor": monitor,

@@ -18,7 +18,7 @@ from proxy.wire_values import json_text, storable
 _NAMES = uuid.UUID("5f3f6c1e-5d0b-5a53-9d9f-6f2b1c0f7a11")
 """The namespace of collected exchanges' ids (UUIDv5)."""
 
-Result = Literal["logged", "failed", "no_content", "too_large"]
+Result = Literal["logged", "failed", "no_content", "too_large", "unredacted"]
 
 
 class Maker:
@@ -52,14 +52,16 @@ class Maker:
         if exchange.outcome is Outcome.COMPLETE and not (exchange.response or exchange.tool_calls):
             return "no_content", None
         kept = self._redactor.redact(msgspec.structs.replace(capture, outcome=exchange.outcome))
+        if kept is None:
+            return "unredacted", None
         entry = Entry(
             id=capture.id,
             # Of its arrival, so that retention does not delete unread what is old already.
             at=time.time(),
             monitor=self._monitor,
-            model=wire.request_model(request) or exchange.response_model,
+            model=wire.request_model(kept.request) or wire.request_model(kept.response),
             outcome=exchange.outcome,
-            capture=encode(kept) if kept else None,
+            capture=encode(kept),
         )
         return ("logged" if exchange.outcome is Outcome.COMPLETE else "failed"), entry
 

@@ -39,11 +39,10 @@ class Reader:
             checkpoint = content.resume(found, known)
             if found.known_only and not checkpoint.offset:
                 return None
-            fresh = not any(one.place == checkpoint.place and one.head == checkpoint.head for one in known)
             checkpoint, broken = self._lines(content, checkpoint)
             if broken is None and checkpoint.offset:
                 checkpoint = msgspec.structs.replace(checkpoint, version=found.version)
-            self._sink.commit(self._saves(checkpoint) if checkpoint.offset or not fresh else None)
+            self._sink.commit(self._saves(checkpoint) if checkpoint.offset else None)
             if broken is not None:
                 raise IngestError(f"is not complete, or damaged: {broken}")
             return checkpoint if checkpoint.offset else None

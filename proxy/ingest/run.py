@@ -27,6 +27,7 @@ from proxy.stores.log import Log
 log = structlog.get_logger()
 
 MOST_PROBLEMS = 20
+LOST = ("malformed", "no_content", "too_large", "unredacted")
 
 Pause = Callable[[float], object]
 
@@ -123,7 +124,7 @@ class Run:
         if self._dry:
             return status
         self._checkpoints.write_status(status)
-        lost = {name: counts[name] for name in ("malformed", "no_content", "too_large") if counts[name]}
+        lost = {name: counts[name] for name in LOST if counts[name]}
         if (lost or self._problems) and message != self._told_before:
             log.warning("not all could be collected", source=self._source.name, reason=message, **lost)
         elif counts["logged"]:

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from hashlib import blake2s
 from typing import Any, Protocol
 
 import msgspec
@@ -72,16 +73,17 @@ class Sink:
         self._told_at = 0.0
         self.total: Counter[str] = Counter(status.last)
 
-    def take(self, found: Record | Left, *, file: str, line: int | None, place: str) -> str | None:
-        """One record; returns the id under which it is logged."""
+    def take(self, found: Record | Left, *, file: str, line: int | None, place: str) -> None:
+        """One record. `place` tells it apart from all others of the source."""
         if isinstance(found, Left):
-            if found.result != "pending":
+            if found.result != "pending" and not self._told(found.result, place):
                 self.note(found.result, found.why, file=file, line=line)
-            return None
+            return
         result, entry = self._maker.entry(found, place)
         if entry is None:
-            self.note(result, _WHY[result], file=file, line=line)
-            return None
+            if not self._told(result, place):
+                self.note(result, _WHY[result], file=file, line=line)
+            return
         if entry.id in self._entries:
             self._counts["duplicate"] += 1
         else:
@@ -89,7 +91,15 @@ class Sink:
             self._bytes += len(entry.capture or b"")
         if len(self._entries) >= BATCH or self._bytes >= BATCH_BYTES:
             self._append()
-        return entry.id
+
+    def _told(self, result: str, place: str) -> bool:
+        """Whether this was counted by a run before, or by this one."""
+        if not self._remember:
+            return False
+        mark = blake2s(f"{result}\1{place}".encode("utf-8", "replace"), digest_size=16).hexdigest()
+        told = mark in self._taken or bool(self.checkpoints.recent([mark]))
+        self._taken.append(mark)
+        return told
 
     def note(self, result: str, why: str, *, file: str, line: int | None) -> None:
         """Count something that gives no exchange."""
@@ -131,6 +141,8 @@ class Sink:
         """Let go of what is not logged yet, and write down what is: the checkpoint stays, it is read again."""
         self._entries.clear()
         self._taken.clear()
+        self._errors.clear()
+        self._counts = Counter({name: self._counts[name] for name in ("logged", "failed")})
         self.commit()
 
     def commit(
@@ -181,5 +193,6 @@ class Sink:
 
 _WHY = {
     "no_content": "the answer is empty",
+    "unredacted": "privacy.redact could not be applied in time, or what it is to be applied to could not be read",
     "too_large": "the request or the answer is larger than tap.max_bytes",
 }

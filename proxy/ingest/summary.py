@@ -14,9 +14,10 @@ _ROWS = {
     "no_content": "without an answer: cannot be scored",
     "malformed": "could not be read",
     "too_large": "too large",
+    "unredacted": "could not be redacted",
     "skipped": "about something else than an answer",
 }
-_LOST = ("no_content", "malformed", "too_large")
+_LOST = ("no_content", "malformed", "too_large", "unredacted")
 _DRY = {"logged": "would be logged", "failed": "failed as the log tells: would be logged and counted"}
 
 

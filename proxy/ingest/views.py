@@ -17,8 +17,6 @@ from proxy.stores.log import Log
 
 SILENT_SECONDS = 120.0
 """A run that has told nothing for so long is over, whatever it told last."""
-LOUD = ("malformed", "no_content", "too_large")
-
 SourceState = Literal["not_run", "running", "waiting", "idle", "failed"]
 
 
@@ -109,6 +107,7 @@ def _message(views: list[SourceView], settings: Settings, history: History, exch
         ("no_content", "have no answer in them and cannot be scored"),
         ("malformed", "could not be read"),
         ("too_large", "are too large"),
+        ("unredacted", "could not be redacted"),
     ):
         if lost := {view.name: view.counts[result] for view in views if view.counts.get(result)}:
             said.append(f"{sum(lost.values()):,} records {words} ({', '.join(lost)}).")

@@ -11,6 +11,7 @@ _WORDS = {
     "no_content": ("has no answer in it and cannot be scored", "have no answer in them and cannot be scored"),
     "malformed": ("could not be read", "could not be read"),
     "too_large": ("is too large", "are too large"),
+    "unredacted": ("could not be redacted", "could not be redacted"),
     "skipped": ("is about something else", "are about something else"),
 }
 MOST_PROBLEMS = 3

@@ -11,22 +11,23 @@ from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from proxy.alone import Busy, alone
 from proxy.client import Failed, fail
 from proxy.keeping import manifest
-from proxy.keeping.snapshot import copy_database, copy_worker_part, staging
+from proxy.keeping.snapshot import WAIT_SECONDS, copy_database, copy_worker_part, remove_left, staging
+from proxy.keeping.vector_files import FOLDER
 from proxy.moments import iso
 from proxy.settings import Settings
 from proxy.stores import history, log
+from proxy.stores import tables as t
 from proxy.stores.history import History, open_history
 from proxy.stores.vectors import Vectors, VectorStoreError
 
 ARCHIVES = (".tar.gz", ".tgz")
 REFERENCES = "references"
-WAIT_SECONDS = 600.0
-"""For the worker: it may be loading its model, or look at a large window."""
 POLL_SECONDS = 0.2
 
 
@@ -50,12 +51,15 @@ def _backup(settings: Settings, target: Path) -> manifest.Manifest:
         raise Failed(f"there is no history in {data_dir}: name the folder with --data-dir")
     if target.exists():
         raise Failed(f"{target} is there already: name another file, or move that away")
+    for own in (data_dir / FOLDER, data_dir / REFERENCES):
+        if target.resolve().is_relative_to(own.resolve()):
+            raise Failed(f"{own} is a folder of Driftium's own: name a place outside it")
     try:
         with alone(data_dir, "backup"):
-            for left in data_dir.glob("backup-*"):
-                # Of one that was killed.
-                shutil.rmtree(left)
+            remove_left(data_dir)
             folder = staging(data_dir, name)
+            # Before anything is copied: prompts and answers are for their owner alone.
+            folder.mkdir(mode=0o700)
             try:
                 _copy(settings, name)
                 copy_database(data_dir / log.FILE, folder / log.FILE)
@@ -82,12 +86,18 @@ def _copy(settings: Settings, name: str) -> None:
 
 
 def _ask(stored: History, name: str) -> None:
-    command = stored.ask("backup", {"name": name, "head": 0})
+    command = stored.ask("backup", {"name": name, "head": 0, "asked_at": time.time()})
     deadline = time.monotonic() + WAIT_SECONDS
-    while (answer := stored.answer(command)) is None:
-        if time.monotonic() > deadline:
-            raise Failed("the worker did not answer within ten minutes: look at GET /api/health, then try again")
-        time.sleep(POLL_SECONDS)
+    try:
+        while (answer := stored.answer(command)) is None:
+            if time.monotonic() > deadline:
+                raise Failed("the worker did not answer within ten minutes: look at GET /api/health, then try again")
+            time.sleep(POLL_SECONDS)
+    finally:
+        # A worker that comes later must not make a copy that nobody waits for.
+        c = t.commands.c
+        with stored.engine.begin() as db:
+            db.execute(sa.delete(t.commands).where(c.id == command, c.answer.is_(None)))
     if "error" in answer:
         raise Failed(f"the worker could not copy its part: {answer['error']}")
 
@@ -106,8 +116,8 @@ def _finish(folder: Path, target: Path) -> manifest.Manifest:
             with open(partial, "xb", opener=_for_owner) as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
                 archive.add(folder, arcname=".", filter=_anonymous)
         else:
-            shutil.copytree(folder, partial)
-            partial.chmod(0o700)
+            partial.mkdir(mode=0o700)
+            shutil.copytree(folder, partial, dirs_exist_ok=True)
     return described
 
 

@@ -17,10 +17,13 @@ from proxy.stores.vectors import Vectors, VectorStoreError
 UNPACKED = ".restoring"
 
 
-def restore(settings: Settings, source: Path) -> int:
-    """Restore into the data folder; returns the exit code. What is in the folder already is never touched."""
+def restore(settings: Settings, source: Path, *, replace_vectors: bool = False) -> int:
+    """Restore into the data folder; returns the exit code. What is in the folder already is never touched.
+
+    Nor are vectors that a Qdrant server holds already, unless they may be replaced.
+    """
     try:
-        made = _restore(settings, source)
+        made = _restore(settings, source, replace_vectors)
     except Failed as error:
         return fail(error)
     except (OSError, VectorStoreError) as error:
@@ -30,7 +33,7 @@ def restore(settings: Settings, source: Path) -> int:
     return 0
 
 
-def _restore(settings: Settings, source: Path) -> manifest.Manifest:
+def _restore(settings: Settings, source: Path, replace_vectors: bool) -> manifest.Manifest:
     data_dir = settings.data_dir
     if not source.exists():
         raise Failed(f"there is no {source}")
@@ -40,6 +43,8 @@ def _restore(settings: Settings, source: Path) -> manifest.Manifest:
     try:
         # A server that starts meanwhile finds no worker's place; one that runs has files here.
         with alone(data_dir, "worker"), alone(data_dir, "backup"):
+            if settings.vector_store.url and not replace_vectors:
+                _refuse_live_vectors(settings)
             unpacked = data_dir / UNPACKED
             try:
                 return _move_in(settings, _checked(source, unpacked), unpacked)
@@ -54,11 +59,22 @@ def _restore(settings: Settings, source: Path) -> manifest.Manifest:
         raise Failed(str(error)) from None
 
 
+def _refuse_live_vectors(settings: Settings) -> None:
+    """On a server they are no part of the data folder: they may be those of a Driftium that runs."""
+    with closing(Vectors(settings.vector_store, settings.data_dir)) as vectors:
+        if next(vectors.parts(1), None):
+            raise Failed(
+                f"Qdrant at {vectors.where} holds vectors already, perhaps those of a Driftium that runs: "
+                "name another server with vector_store.url, or write over them with --replace-vectors"
+            )
+
+
 def _checked(source: Path, unpacked: Path) -> manifest.Manifest:
     """Unpack a backup and look at every byte of it."""
     try:
+        unpacked.mkdir(mode=0o700)
         if source.is_dir():
-            shutil.copytree(source, unpacked)
+            shutil.copytree(source, unpacked, dirs_exist_ok=True)
         else:
             with tarfile.open(source) as archive:
                 # Refuses what would be written elsewhere, links that lead there, and devices.

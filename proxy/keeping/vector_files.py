@@ -15,8 +15,8 @@ FOLDER = "vectors"
 
 
 def write_vectors(vectors: Vectors, folder: Path) -> int:
-    """Write all points into files of a few megabytes; returns how many there are."""
-    folder.mkdir(parents=True)
+    """Write all points into files of a few megabytes, in a new folder; returns how many there are."""
+    folder.mkdir()
     count = 0
     for number, (collection, points) in enumerate(vectors.parts()):
         np.savez(

@@ -179,7 +179,9 @@ def look(
         dropped = int((health.get("tap") or {}).get("dropped") or 0)
     else:
         dropped = _dropped(exchange_log, memory)
-        facts.append(tap_fact({"dropped": dropped}, memory))
+        if memory.dropped is not None and dropped > memory.dropped:
+            # Else it is not known whether the log can be written.
+            facts.append(tap_fact({"dropped": dropped}, memory))
     told = {fact.kind for fact in facts}
     unknown += [kind for kind in OF_THE_SERVER if kind not in told]
     return facts, unknown, msgspec.structs.replace(memory, dropped=dropped)

@@ -51,8 +51,8 @@ async def erase_monitor(context: Context, name: Annotated[str, NAME]) -> Respons
     """
     monitor = unquote(name)
     await context.head()
-    await asyncio.to_thread(_erase_monitor, context, monitor)
-    done = await _by_worker(context, {"monitor": monitor})
+    up_to = await asyncio.to_thread(_erase_monitor, context, monitor)
+    done = await _by_worker(context, {"monitor": monitor, "up_to": up_to})
     await asyncio.to_thread(context.history.tell, "erased", {"monitor": monitor})
     return _answer(done, Erased(message=f"The monitor {monitor} is erased.", monitor=monitor))
 
@@ -68,14 +68,16 @@ def _erase_exchange(context: Context, exchange_id: str) -> dict[str, float]:
     return since
 
 
-def _erase_monitor(context: Context, monitor: str) -> None:
+def _erase_monitor(context: Context, monitor: str) -> int:
+    """Erase what can be erased without the worker; returns the log's last sequence number when that began."""
     history, rows = context.history, context.history.monitors()
-    names = [row.name for row in rows]
-    logged = context.log.erase_monitor(monitor, names)
+    names, up_to = [row.name for row in rows], context.log.last_given()
+    logged = context.log.erase_monitor(monitor, names, up_to)
     if not logged and monitor not in names:
         raise no_such_monitor(monitor, rows)
     erasure.erase_monitor(history.engine, monitor)
     _overwrite(context)
+    return up_to
 
 
 def _overwrite(context: Context) -> None:

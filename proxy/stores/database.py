@@ -1,8 +1,10 @@
 """Database engines, and the one statement that SQL dialects spell differently."""
 
+import contextlib
+import logging
 import sqlite3
+import time
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,18 @@ from sqlalchemy.dialects import sqlite
 
 from proxy.stores.migrations import Schema, bring_up
 
+log = logging.getLogger("driftium")
+
 WAIT_SECONDS = 10
 """How long a writer waits for another before it fails."""
 
 UNUSABLE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 """After these a connection is closed: the file may have been mended, or be another one, when it is opened next."""
+
+
+CHECKPOINT_TRIES = 10
+CHECKPOINT_PAUSE_SECONDS = 0.02
+"""A write-ahead log is emptied between two readers: most read for milliseconds."""
 
 
 def open_sqlite(path: Path, schema: Schema) -> sa.Engine:
@@ -93,12 +102,38 @@ def give_back(engine: sa.Engine, *, pages: int = 2_000) -> None:
     """Return free pages to the disk, at most so many at once, and empty the write-ahead log into the file.
 
     Others wait only while the pages are cut off. Until the write-ahead log is emptied, what
-    was deleted can still be read in it; while somebody reads, it is emptied later.
+    was deleted can still be read in it; while somebody reads for long, the next call empties it.
+    Never raises: what has just been written or deleted is so whatever becomes of the room it took.
     """
-    # Not begun as others are: a checkpoint cannot be made inside a transaction.
-    with closing(engine.raw_connection()) as db:
-        # As a script: one execute() frees a single page.
-        db.cursor().executescript(f"PRAGMA incremental_vacuum({pages}); PRAGMA wal_checkpoint(TRUNCATE);")
+    try:
+        # Not begun as others are: a checkpoint cannot be made inside a transaction.
+        db = engine.raw_connection()
+    except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+        log.warning("%s could not be opened to give room back: %s", engine.url.database, error)
+        return
+    with contextlib.closing(db):
+        try:
+            # As a script: one execute() frees a single page.
+            db.cursor().executescript(f"PRAGMA incremental_vacuum({pages})")
+            _checkpoint(db.cursor())
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+            log.warning("%s could give no room back; this is tried again: %s", engine.url.database, error)
+            # Opened anew next time, for the file may be damaged or have been mended by then.
+            db.invalidate()
+
+
+def _checkpoint(cursor: Any) -> None:
+    # It would hold the write lock while it waits for readers, and writers would wait with it.
+    cursor.execute("PRAGMA busy_timeout = 0")
+    try:
+        for attempt in range(CHECKPOINT_TRIES):
+            if attempt:
+                time.sleep(CHECKPOINT_PAUSE_SECONDS)
+            busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                return
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}")
 
 
 def upsert(table: sa.Table, values: dict[str, Any] | list[dict[str, Any]], keys: Iterable[str]) -> sa.Insert:

@@ -4,12 +4,14 @@ The worker holds the vectors and what it needs in memory; its part is in proxy/e
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from drift.evidence import Evidence
 from proxy.stores import tables as t
+from proxy.stores.canaries import PREFIX
 from proxy.stores.database import reading
 from proxy.stores.history import Pair
 
@@ -112,10 +114,20 @@ def erase_monitor(engine: sa.Engine, name: str) -> None:
                 db.execute(sa.delete(table).where(table.c.monitor == name))
         db.execute(sa.delete(t.monitors).where(t.monitors.c.name == name))
         _delete_events(db, [number for number, _, body in _events(db) if _monitor(body) == name])
+        if name.startswith(PREFIX):
+            _erase_canary(db, name.removeprefix(PREFIX))
         c = t.commands.c
         answers = db.execute(sa.select(c.id, c.answer).where(c.kind == "place", c.answer.is_not(None))).all()
         mine_too = [number for number, answer in answers if _monitor(answer) == name]
         db.execute(sa.delete(t.commands).where(c.id.in_(mine_too)))
+
+
+def _erase_canary(db: sa.Connection, canary: str) -> None:
+    """Its rounds, with their reference, and its plan."""
+    for table in (t.canary_rounds, t.canaries):
+        db.execute(sa.delete(table).where(table.c.canary == canary))
+    told = [number for number, kind, body in _events(db) if kind == "canary" and _told(body).get("canary") == canary]
+    _delete_events(db, told)
 
 
 def _events(db: sa.Connection) -> Iterable[tuple[int, str, str]]:
@@ -129,5 +141,9 @@ def _delete_events(db: sa.Connection, numbers: list[int]) -> None:
 
 
 def _monitor(body: str) -> str | None:
+    return _told(body).get("monitor")
+
+
+def _told(body: str) -> dict[str, Any]:
     told = msgspec.json.decode(body)
-    return told.get("monitor") if isinstance(told, dict) else None
+    return told if isinstance(told, dict) else {}

@@ -182,20 +182,20 @@ class Log:
         with self.engine.begin() as db:
             return db.execute(sa.update(_exchanges).where(row).values(capture=None, size=0)).rowcount > 0
 
-    def erase_monitor(self, name: str, others: Collection[str]) -> bool:
-        """Delete all entries of a monitor, read or not; False where there was none.
+    def erase_monitor(self, name: str, others: Collection[str], up_to: int) -> bool:
+        """Delete a monitor's entries up to a sequence number, read or not; False where there was none.
 
         `others` are the monitors that have a name of their own: what has no such name is of "other".
         """
         c, found = _exchanges.c, False
         with reading(self.engine) as db:
-            kinds = db.execute(sa.select(c.monitor, c.model).distinct()).all()
+            kinds = db.execute(sa.select(c.monitor, c.model).where(c.seq <= up_to).distinct()).all()
         for monitor, model in kinds:
             its_name = wanted_name(monitor, model)
             if its_name != name and (name != OTHER or its_name in others):
                 continue
             found = True
-            rows = sa.and_(c.monitor.is_not_distinct_from(monitor), c.model == model)
+            rows = sa.and_(c.monitor.is_not_distinct_from(monitor), c.model == model, c.seq <= up_to)
             some = sa.select(c.seq).where(rows).limit(_PRUNED_AT_ONCE).scalar_subquery()
             while True:
                 with self.engine.begin() as db:

@@ -4,6 +4,10 @@ A file's version is its `PRAGMA user_version`: how many of its schema's steps it
 Files from before versions have 0, and any of the shapes of that time. To change a table,
 change it in tables.py and append a step here that does the same to a file that has rows.
 A new table needs no step.
+
+Files that were made before versions do not shrink: the room of what is deleted in them is
+used again but not given back to the disk. To change that, SQLite writes a file anew, and
+nobody else could write for as long.
 """
 
 import contextlib
@@ -70,7 +74,6 @@ def bring_up(db: sqlite3.Connection, schema: Schema, path: Path) -> None:
         raise
     if not empty and before < schema.version:
         log.info("%s was brought up to date: schema %d instead of %d", path, schema.version, before)
-        _make_shrinkable(db, path)
 
 
 def version_of(db: sqlite3.Connection) -> int:
@@ -90,18 +93,6 @@ def _missing(db: sqlite3.Connection, schema: Schema) -> list[str]:
         # In the order of their names: SQLAlchemy keeps a table's indexes in a set.
         parts += [CreateIndex(i) for i in sorted(table.indexes, key=lambda i: str(i.name)) if i.name not in known]
     return [str(part.compile(dialect=dialect)) for part in parts]
-
-
-def _make_shrinkable(db: sqlite3.Connection, path: Path) -> None:
-    """Files from before versions never gave disk space back; that they do takes writing them anew, once."""
-    if db.execute("PRAGMA auto_vacuum").fetchone()[0]:
-        return
-    try:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        db.execute("VACUUM")
-    except sqlite3.Error as error:
-        # Another process reads it, or the disk has no room for a second copy: all works but the shrinking.
-        log.warning("%s could not be written anew, and will not shrink: %s", path, error)
 
 
 def _column(db: sqlite3.Connection, table: str, column: str, kind: str) -> None:

@@ -17,14 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ApiException
 
 from drift.samples import Sample
 from proxy.settings import VectorStore as VectorStoreSettings
 
+log = structlog.get_logger()
+
 _NAMESPACE = uuid.UUID("6f0d5c86-31c8-5d3e-9b5d-0d6a4a0f5e11")
 _READ = 256
 WINDOW, BASELINE = "window", "baseline"
+LEFT = "not-overwritten"
+"""In the folder of the local mode while deleted vectors are still to be read in its files."""
 
 
 MEND = "driftium doctor --mend moves it aside if it is damaged; the baselines then need to be set anew."
@@ -42,6 +48,7 @@ class Vectors:
         self._settings = settings
         self.where = settings.url or str(data_dir / "vectors")
         self._folder = None if settings.url else data_dir / "vectors"
+        self._left = False
         try:
             with warnings.catch_warnings():
                 # Local mode advises a server from 20,000 points on; a few thousand places a monitor stay below.
@@ -138,22 +145,54 @@ class Vectors:
             self._client.upsert(collection, list(points[i : i + _READ]), wait=True)
 
     def delete(self, collection: str, owner: str, places: Sequence[int]) -> None:
-        """Delete what lies at these places."""
+        """Delete what lies at these places. Raises VectorStoreError."""
         points: list[Any] = [_point(owner, place) for place in places]
-        self._client.delete(collection, models.PointIdsList(points=points), wait=True)
+        self._delete(collection, models.PointIdsList(points=points))
 
     def erase(self, field: str, value: str) -> None:
-        """Delete all points of a "monitor", a "baseline" or an "exchange_id", and their bytes from the disk."""
+        """Delete all points of a "monitor", a "baseline" or an "exchange_id", and their bytes from the disk.
+
+        Raises VectorStoreError where the points cannot be deleted; the bytes may go later (`overwrite_left`).
+        """
         condition = models.FieldCondition(key=field, match=models.MatchValue(value=value))
         for name in (WINDOW, BASELINE):
-            self._client.delete(name, models.FilterSelector(filter=models.Filter(must=[condition])), wait=True)
+            self._delete(name, models.FilterSelector(filter=models.Filter(must=[condition])))
         self.overwrite_deleted()
 
+    def _delete(self, collection: str, points: models.PointIdsList | models.FilterSelector) -> None:
+        try:
+            self._client.delete(collection, points, wait=True)
+        except (sqlite3.Error, OSError, ApiException) as error:
+            raise VectorStoreError(f"{self.where} cannot be written: {error}. {MEND}") from error
+
     def overwrite_deleted(self) -> None:
-        """In local mode, write the files anew: deleted vectors would stay legible in them. A server does it itself."""
-        for path in self._folder.glob("collection/*/storage.sqlite") if self._folder else ():
-            with closing(sqlite3.connect(path, isolation_level=None)) as db:
-                db.execute("VACUUM")
+        """In local mode, write the files anew: deleted vectors would stay legible in them. A server does it itself.
+
+        That takes room for a second copy. Where it fails it is said, and `overwrite_left` does it later.
+        """
+        if self._folder is None:
+            return
+        self._left = True
+        # A file too, for it must be known after a restart.
+        left = self._folder / LEFT
+        try:
+            left.touch()
+            for path in self._folder.glob("collection/*/storage.sqlite"):
+                with closing(sqlite3.connect(path, isolation_level=None)) as db:
+                    db.execute("VACUUM")
+            left.unlink(missing_ok=True)
+            self._left = False
+        except (sqlite3.Error, OSError) as error:
+            log.warning(
+                "deleted vectors are not overwritten yet, which takes room on the disk; this is tried again",
+                folder=str(self._folder),
+                error=str(error),
+            )
+
+    def overwrite_left(self) -> None:
+        """Overwrite what could not be overwritten when it was deleted."""
+        if self._left or (self._folder and (self._folder / LEFT).exists()):
+            self.overwrite_deleted()
 
     def close(self) -> None:
         self._client.close()

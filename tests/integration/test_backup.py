@@ -74,7 +74,7 @@ def test_a_backup_under_traffic_is_restored_and_nothing_is_embedded_again(
         stop.set()
         asking.join()
     assert done.returncode == 0, done.stderr
-    assert not list(old.data_dir.glob("backup-*"))
+    assert not list(old.data_dir.glob(".backup-*"))
 
     restored = cli("restore", str(tmp_path / "kept.tar.gz"), "--data-dir", str(tmp_path / "new"), cwd=tmp_path)
     assert restored.returncode == 0, restored.stderr

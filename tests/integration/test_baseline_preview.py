@@ -83,7 +83,7 @@ def test_the_preview_counts_answers_models_and_sources(seen: Seen):
     told = seen["all"]
     assert (told["status"], told["monitor"], told["size"]) == ("waiting_for_baseline", "shop", 12)
     assert told["models"] == {"replay": 11, "other": 1}
-    assert told["sources"] == {"proxy": 10, "playground": 2}
+    assert told["sources"] == {"proxy": 10, "playground": 2, "collected": 0}
     assert datetime.fromisoformat(told["from"]) < datetime.fromisoformat(told["to"])
     assert told["replaces"] is None
     for words in (

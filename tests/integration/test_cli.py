@@ -134,8 +134,10 @@ def test_what_cannot_be_done_is_said_with_an_exit_code(tmp_path: Path, words: li
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.parametrize("words", [["drift"], ["baseline", "list"]])
-@pytest.mark.parametrize("file", ["drift_history.db", "exchanges.db"])
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [(["drift"], "drift_history.db"), (["drift"], "exchanges.db"), (["baseline", "list"], "drift_history.db")],
+)
 def test_a_corrupt_database_ends_the_command_with_one_line(tmp_path: Path, words: list[str], file: str):
     """What SQLite says of it, and where to look next."""
     scored_history(tmp_path, Severity.LOW)

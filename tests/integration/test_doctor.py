@@ -133,6 +133,16 @@ def test_a_driftium_that_serves_already_is_no_error(examine, driftium: Callable[
     assert printed.count("is sound") == 2
 
 
+def test_a_data_folder_that_others_can_read_is_a_warning(examine, upstream: Start, tmp_path: Path):
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o755)
+    code, printed = examine("--upstream", upstream(replay({})).url, data_dir=folder)
+    mark, found = line(printed, "data folder")
+    assert (code, mark) == (0, "warning")
+    assert found.endswith(f"| chmod 700 {folder}")
+
+
 def test_a_data_folder_that_is_a_file_is_an_error(examine, upstream: Start, tmp_path: Path):
     file = tmp_path / "file"
     file.touch()

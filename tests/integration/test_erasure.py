@@ -169,10 +169,16 @@ def test_without_a_worker_texts_go_at_once_and_vectors_when_one_starts(
         assert WITHOUT_WORKER not in shown(alone)
         assert not holding(folder, WITHOUT_WORKER)
         assert holding(folder / "vectors", ids[WITHOUT_WORKER])
+        assert alone.client.delete(f"/monitors/{quote(OTHERS, safe='')}").status_code == 202
+        alone.chat("question 2", headers={"x-driftium-monitor": OTHERS})
     finally:
         alone.stop()
     running.start()
     wait_until(lambda: not holding(folder / "vectors", ids[WITHOUT_WORKER]), what="its vectors are gone")
+    # What came after a monitor was erased begins it anew, though the worker erases later still.
+    running.wait_until_scored(1, OTHERS)
+    (row,) = (row for row in running.get("/monitors")["monitors"] if row["name"] == OTHERS)
+    assert row["coverage"]["seen"] == 1
 
 
 def test_a_monitor_without_traffic_expires(server: tuple[Driftium, dict[str, str]], folder: Path):

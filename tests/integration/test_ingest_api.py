@@ -149,8 +149,8 @@ def test_what_langfuse_tells_late_or_before_its_end_is_taken_once_it_is_there(
     plays, api = langfuse
     now = time.time()
     plays.observations = [observation(0, now - 300), observation(1, now - 200, endTime=None, output=None)]
-    plays.observations += [observation(2, now - 7_000, endTime=None, output=None)]
-    assert collect(shelf, api.url).last == {"logged": 1, "no_content": 1}
+    plays.observations += [observation(2, now - 7_000, endTime=None, output=None), observation(4, now - 250, output="")]
+    assert collect(shelf, api.url).last == {"logged": 1, "no_content": 2}
     shelf.forget()
     plays.observations[1] = observation(1, now - 200)
     plays.observations.append(observation(3, now - 400))

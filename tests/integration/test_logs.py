@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -24,6 +25,8 @@ SECRETS = {
     "password": "passwordsecret0007",
     "query": "querysecret0008",
 }
+PROVOKED = 5
+"""Exchanges that are logged before the disk fails."""
 CONFIG = """
 [[notify]]
 name = "on-call"
@@ -82,17 +85,22 @@ def provoke(running: Driftium) -> None:
     running.client.post("/v1/chat/completions", content=SECRETS["prompt"], headers=headers | packed)
 
 
+def health(running: Driftium) -> Any:
+    return running.client.get("/api/health", headers={"authorization": f"Bearer {SECRETS['token']}"}).json()
+
+
 def damage(running: Driftium, folder: Path) -> None:
     """The log, into which prompts are written, cannot be written any more, nor the history read."""
     mine = {"authorization": f"Bearer {SECRETS['token']}"}
     assert running.client.get("/monitors", headers=mine).status_code == 200
+    wait_until(lambda: health(running)["tap"]["logged"] == PROVOKED, what="all of it is in the log")
     for file, table in ((log.FILE, "exchanges"), (history.FILE, "monitors")):
         with closing(sqlite3.connect(folder / file)) as db:
             db.execute(f"ALTER TABLE {table} RENAME TO gone")
             db.execute(f"CREATE VIEW {table} AS SELECT 1 AS one")
             db.commit()
     running.chat(f"late {SECRETS['prompt']}")
-    wait_until(lambda: running.client.get("/api/health", headers=mine).json()["tap"]["status"] == "failing")
+    wait_until(lambda: health(running)["tap"]["status"] == "failing", what="the tap says that it fails")
     assert running.client.get("/monitors", headers=mine).status_code == 503
 
 

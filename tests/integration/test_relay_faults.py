@@ -169,7 +169,7 @@ def test_a_connection_that_the_upstream_closed_is_not_used_again(relayed: Relaye
     relayed.say(answer(completion("Hi.")), BREAK)
     for _ in range(30):
         assert relayed.driftium.chat("Hello?").status_code == 200
-        wait_until(lambda: not relayed.upstream.connections, seconds=5)
+        wait_until(lambda: not relayed.upstream.connections, seconds=20)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,26 @@
 """A backup is whole or none at all, restores what was there, and refuses what is not as it should be."""
 
+import http.server
 import io
 import json
 import os
 import tarfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from proxy.alone import alone
+from proxy.keeping import backup as backing_up
 from proxy.keeping.backup import backup
 from proxy.keeping.restore import restore
-from proxy.settings import Data, Settings
+from proxy.settings import Data, Settings, VectorStore
 from proxy.stores import history
 from proxy.stores.history import open_history
+from proxy.stores.ledger import Ledger
 from proxy.stores.log import open_log
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors
 from tests.first_schema import FIRST_BASELINE, first_data, first_vectors
@@ -70,12 +75,13 @@ def test_what_is_restored_is_what_was_there(data: Path, archive: Path, tmp_path:
 
 def test_a_backup_is_its_owners_alone_and_nothing_is_left_beside_it(data: Path, archive: Path):
     assert os.stat(archive).st_mode & 0o077 == 0
-    assert not list(data.glob("backup-*"))
+    assert not list(data.glob(".backup-*"))
     assert sorted(path.name for path in data.parent.iterdir()) == ["data", "kept.tar.gz"]
 
 
 def test_a_folder_will_do(data: Path, tmp_path: Path):
     assert backup(settings(data), tmp_path / "copy") == 0
+    assert os.stat(tmp_path / "copy").st_mode & 0o077 == 0
     assert restore(settings(tmp_path / "new"), tmp_path / "copy") == 0
     assert (tmp_path / "copy" / "manifest.json").exists()
     with closing(open_history(tmp_path / "new")) as stored:
@@ -92,6 +98,84 @@ def test_nothing_is_written_over(data: Path, archive: Path, target: str, why: st
     assert why in capsys.readouterr().err
     assert archive.read_bytes() == before
     (data / "x.tar.gz").unlink(missing_ok=True)
+
+
+def test_only_what_a_killed_backup_left_is_removed(data: Path, tmp_path: Path):
+    """What people call "backup-..." in the data folder is theirs."""
+    ours, theirs, file = (data / name for name in (f".backup-staging-{'a' * 32}", "backup-monday", "backup-note"))
+    ours.mkdir()
+    theirs.mkdir()
+    file.touch()
+    assert backup(settings(data), data / "backup-tuesday") == 0
+    assert [path.exists() for path in (ours, theirs, file)] == [False, True, True]
+    assert restore(settings(tmp_path / "new"), data / "backup-tuesday") == 0
+
+
+@pytest.mark.parametrize("name", ["vectors", "references"])
+def test_a_backup_does_not_go_where_driftium_keeps_its_own(data: Path, name: str, capsys: pytest.CaptureFixture[str]):
+    assert backup(settings(data), data / name / "kept.tar.gz") == 1
+    assert "name a place outside it" in capsys.readouterr().err
+    assert not (data / name / "kept.tar.gz").exists()
+
+
+def test_a_backup_that_waited_in_vain_leaves_no_command(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(backing_up, "WAIT_SECONDS", 0.0)
+    with alone(data, "worker"):
+        assert backup(settings(data), tmp_path / "kept.tar.gz") == 1
+    assert "the worker did not answer" in capsys.readouterr().err
+    with closing(open_history(data)) as stored:
+        assert Ledger(stored, Settings().history, ring=1).commands() == []
+    assert not list(data.glob(".backup-*"))
+
+
+@pytest.fixture
+def qdrant() -> Iterator[tuple[str, list[str]]]:
+    """The URL of what answers as a Qdrant server whose collections hold a point each, and what was written to it."""
+    written = []
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer({"exists": True} if self.path.endswith("/exists") else {"collections": []})
+
+        def do_POST(self) -> None:
+            point = {"id": 1, "payload": {}, "vector": {"prompt": [1.0], "response": [1.0]}}
+            self._answer({"points": [point], "next_page_offset": None})
+
+        def do_PUT(self) -> None:
+            written.append(self.path)
+            self._answer({"operation_id": 1, "status": "completed"})
+
+        def _answer(self, result: object) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            body = json.dumps({"result": result, "status": "ok", "time": 0.0}).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}", written
+        server.shutdown()
+
+
+def test_vectors_on_a_server_are_written_over_only_when_that_is_asked_for(
+    archive: Path, tmp_path: Path, qdrant: tuple[str, list[str]], capsys: pytest.CaptureFixture[str]
+):
+    url, written = qdrant
+    there = msgspec.structs.replace(settings(tmp_path / "new"), vector_store=VectorStore(url=url))
+    assert restore(there, archive) == 1
+    assert "write over them with --replace-vectors" in capsys.readouterr().err
+    assert written == []
+    assert [path for path in (tmp_path / "new").rglob("*") if path.suffix != ".lock"] == []
+    assert restore(there, archive, replace_vectors=True) == 0
+    assert {path.split("/")[2] for path in written} == {WINDOW, BASELINE}
 
 
 def test_what_is_in_a_folder_is_never_touched(data: Path, archive: Path, capsys: pytest.CaptureFixture[str]):

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.ingest.lines import TAIL_BYTES, lines
+from proxy.settings import Privacy
 from tests.collected import Shelf
 
 
@@ -275,6 +276,13 @@ def test_a_failure_between_log_and_checkpoint_give_nothing_twice(shelf: Shelf, t
     last = collect(shelf, file)
     assert last["logged"] + last["duplicate"] == 100
     assert shelf.answers() == said(*range(100))
+
+
+def test_what_is_to_be_masked_is_masked_before_the_log(tmp_path: Path):
+    shelf = Shelf(tmp_path / "data", privacy=Privacy(redact=("[a-z]+@example.com",)))
+    (tmp_path / "a.jsonl").write_text(row(1, "Ask ann@example.com."))
+    collect(shelf, tmp_path / "a.jsonl")
+    assert shelf.answers() == ["Ask [redacted]."]
 
 
 def test_without_a_worker_nothing_is_logged_and_it_says_so(tmp_path: Path):

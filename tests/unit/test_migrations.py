@@ -31,10 +31,9 @@ def shape(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def version(path: Path) -> tuple[int, int]:
-    """(schema, auto_vacuum)"""
+def pragma(path: Path, name: str) -> int:
     with closing(sqlite3.connect(path)) as db:
-        return tuple(db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("user_version", "auto_vacuum"))
+        return db.execute(f"PRAGMA {name}").fetchone()[0]
 
 
 def test_a_folder_of_the_first_version_is_read_whole(tmp_path: Path):
@@ -68,9 +67,10 @@ def test_an_old_file_becomes_what_a_new_one_is(tmp_path: Path, file: str):
         with closing(open_history(folder)) as opened, closing(open_log(folder)) as exchanges:
             opened.monitors(), exchanges.head()
     assert shape(tmp_path / "old" / file) == shape(tmp_path / "new" / file)
-    assert version(tmp_path / "old" / file) == version(tmp_path / "new" / file)
     schema = {history.FILE: history.SCHEMA, log.FILE: log.SCHEMA}[file]
-    assert version(tmp_path / "new" / file) == (schema.version, 2)
+    assert [pragma(tmp_path / age / file, "user_version") for age in ("old", "new")] == [schema.version] * 2
+    # Nobody could write while an old file were written anew: only a new one gives room back.
+    assert [pragma(tmp_path / age / file, "auto_vacuum") for age in ("old", "new")] == [0, 2]
 
 
 def test_several_processes_may_open_an_old_folder_at_once(tmp_path: Path):
@@ -95,7 +95,7 @@ def test_a_folder_of_a_later_version_is_refused_with_what_to_do_and_left_as_it_i
     ):
         opened.monitors()
     assert "\n" not in str(told.value)
-    assert version(path)[0] == history.SCHEMA.version + 1
+    assert pragma(path, "user_version") == history.SCHEMA.version + 1
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was_and_is_taken_later(tmp_path: Path):

@@ -2,15 +2,19 @@
 
 import gzip
 import json
+import random
+import time
 import zlib
 from typing import Any
 
 import msgspec
 import pytest
+import regex
 
 from drift.records import Outcome
 from proxy.capture import Capture
 from proxy.config import load
+from proxy.masking import Masking, Masks, TooSlow
 from proxy.redaction import Redactor
 from proxy.section import ConfigError
 from proxy.wire import read
@@ -66,6 +70,24 @@ def test_a_stream_is_masked_across_its_parts(size: int):
     exchange = read(redacted(capture(response=stream, response_type="text/event-stream")))
     assert exchange.response == "Write to [redacted] or to [redacted], please."
     assert exchange.outcome is Outcome.COMPLETE
+
+
+def test_however_a_text_is_cut_its_whole_is_masked():
+    random_numbers, masking = random.Random(1), Masks([EMAIL]).begin()
+    for _ in range(50):
+        said = "".join(random_numbers.choices([" ", "ann@example.org", "a@b.cc", "word", "x"], k=40))
+        cuts = sorted(random_numbers.choices(range(len(said) + 1), k=30))
+        pieces = [said[low:high] for low, high in zip([0, *cuts], [*cuts, len(said)], strict=True)]
+        masked = masking.pieces(pieces)
+        assert len(masked) == len(pieces)
+        assert "".join(masked) == masking.text(said)
+
+
+def test_masking_ends_when_its_time_is_over():
+    masking = Masking([regex.compile(EMAIL)], time.monotonic() - 1)
+    for late in (lambda: masking.text("a"), lambda: masking.values([{}])):
+        with pytest.raises(TooSlow):
+            late()
 
 
 def test_choices_of_one_stream_are_texts_of_their_own():

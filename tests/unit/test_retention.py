@@ -3,6 +3,9 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from proxy.stores import log as logs
 from proxy.stores.database import give_back
@@ -58,5 +61,48 @@ def test_a_log_of_which_all_was_deleted_is_no_new_one(tmp_path: Path):
     with closing(open_log(tmp_path)) as log:
         assert log.last_given() == 0
         log.append([entry("a"), entry("b")], TOTALS)
-        assert log.erase_monitor("m", ["m"]) or log.prune(before=1e12, max_bytes=1, cursor=2)
+        assert log.erase_monitor("m", ["m"], 2) or log.prune(before=1e12, max_bytes=1, cursor=2)
         assert (log.head(), log.last_given()) == (0, 2)
+
+
+def test_nobody_waits_to_write_while_a_reader_keeps_the_write_ahead_log_from_being_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, written = tmp_path / logs.FILE, []
+
+    def write(_: float) -> None:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
+            db.execute("UPDATE tap_totals SET value = value + 1")
+            written.append(True)
+
+    monkeypatch.setattr("proxy.stores.database.time", SimpleNamespace(sleep=write))
+    with closing(open_log(tmp_path)) as log, closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        log.append([entry("a")], TOTALS)
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM exchanges").fetchall()
+        log.append([entry("b")], TOTALS)
+        give_back(log.engine)
+        assert written
+        reader.execute("COMMIT")
+        give_back(log.engine)
+        assert (tmp_path / f"{logs.FILE}-wal").stat().st_size == 0
+        with log.engine.connect() as db:
+            assert db.exec_driver_sql("PRAGMA busy_timeout").scalar()
+
+
+def test_a_file_that_can_give_no_room_back_stops_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("proxy.stores.database.WAIT_SECONDS", 0)
+    (tmp_path / logs.FILE).write_bytes(b"no database at all " * 1_000)
+    with closing(open_log(tmp_path)) as log:
+        give_back(log.engine)
+    assert "not a database" in caplog.text
+    folder = tmp_path / "other"
+    with closing(open_log(folder)) as log:
+        log.append([entry("a")], TOTALS)
+        with closing(sqlite3.connect(folder / logs.FILE, isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            give_back(log.engine)
+        assert "database is locked" in caplog.text
+        log.append([entry("b")], TOTALS)

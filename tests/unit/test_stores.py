@@ -1,5 +1,7 @@
 """Log, history and vectors keep what was committed, once, and forget what the settings no longer keep."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,13 @@ from drift.records import Report, Severity
 from drift.samples import Sample
 from proxy.settings import History as HistorySettings
 from proxy.settings import VectorStore
+from proxy.storage import first_look
+from proxy.stores.history import FILE as HISTORY_FILE
 from proxy.stores.history import KEEP_EVENTS, History, MonitorRow, SampleRow, Text, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Entry, Log, open_log
 from proxy.stores.rollups import read_hours
-from proxy.stores.vectors import WINDOW, Vectors, VectorStoreError
+from proxy.stores.vectors import LEFT, WINDOW, Vectors, VectorStoreError
 
 TOTALS = {"logged": 1, "dropped": 0, "skipped": 0}
 
@@ -204,3 +208,33 @@ def test_a_vector_store_in_use_or_out_of_reach_says_what_to_do(tmp_path: Path):
     first.close()
     with pytest.raises(VectorStoreError, match=r"vector_store\.url"):
         Vectors(VectorStore(url="http://127.0.0.1:9"), tmp_path, 8)
+
+
+def test_the_totals_of_the_log_go_on_where_only_the_history_is_damaged(tmp_path: Path):
+    with closing(open_log(tmp_path)) as log:
+        log.append([], TOTALS)
+        (tmp_path / HISTORY_FILE).write_bytes(b"no database at all " * 1_000)
+        assert first_look(open_history(tmp_path), log) == TOTALS
+
+
+def test_vectors_that_a_full_disk_did_not_let_overwrite_are_overwritten_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(db: sqlite3.Connection) -> None:
+        db.close()
+        raise sqlite3.OperationalError("database or disk is full")
+
+    vector = np.ones(4, dtype=np.float32)
+    sample = Sample(exchange_id="zebraquartz", at=1.0, prompt=vector, response=vector)
+    with closing(Vectors(VectorStore(), tmp_path, 4)) as vectors:
+        vectors.put(WINDOW, "m", [(0, sample)], {"monitor": "m"})
+        with monkeypatch.context() as patch:
+            patch.setattr("proxy.stores.vectors.closing", full)
+            vectors.erase("exchange_id", "zebraquartz")
+        assert list(vectors.parts()) == []
+        assert (tmp_path / "vectors" / LEFT).exists()
+    # After a restart too.
+    with closing(Vectors(VectorStore(), tmp_path)) as vectors:
+        vectors.overwrite_left()
+        assert not (tmp_path / "vectors" / LEFT).exists()
+        assert not any(b"zebraquartz" in path.read_bytes() for path in tmp_path.rglob("storage.sqlite"))

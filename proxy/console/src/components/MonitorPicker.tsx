@@ -11,8 +11,9 @@ export type Monitor = Schemas["MonitorView"];
 /** All monitors, the one that is looked at, and how to look at another. `pin` writes its name into the address. */
 export function useMonitors(pin = false) {
   const [name, choose] = useParameter("monitor");
-  const { data, error, loading, refresh } = useQuery("/monitors", { on: ["score", "baseline", "mute"], every: 10 });
-  const monitors = data?.monitors ?? [];
+  const { data, error, loading, refresh } = useQuery("/monitors", { on: ["score", "baseline", "mute", "acknowledge", "erased"], every: 10 });
+  // A canary's own monitor has no baseline and no severity: the overview shows it with its rounds.
+  const monitors = (data?.monitors ?? []).filter((one) => one.kind !== "canary");
   const monitor = name ? monitors.find((one) => one.name === name) : monitors[0];
   // Whoever looks at the busiest keeps looking at it when another becomes that, and can share the address.
   const first = monitor?.name;

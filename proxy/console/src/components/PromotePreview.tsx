@@ -10,6 +10,7 @@ export function PromotePreview(props: { preview: Schemas["Preview"]; busy: boole
   const from = [
     sources.proxy ? `${count(sources.proxy)} through the proxy` : "",
     sources.playground ? `${count(sources.playground)} from the playground` : "",
+    sources.collected ? `${count(sources.collected)} collected from logs` : "",
   ].filter(Boolean);
   const named = Object.entries(models);
   return (

@@ -140,7 +140,7 @@ function Rounds(props: { canary: string; rounds: Canary["rounds"] }) {
         <tbody>
           {props.rounds.slice(0, 10).map((one) => (
             <tr key={one.number}>
-              <td class="number">{one.number}</td>
+              <td>{one.number}</td>
               <td>
                 <Time at={one.timestamp} />
               </td>

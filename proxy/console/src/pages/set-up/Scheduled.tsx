@@ -8,17 +8,20 @@ import { count, spaced } from "../../format";
 
 type Source = Schemas["SourceView"];
 
-const SETTINGS = `# config.toml, beside where driftium serve is started
-[[notify]]                        # tell Slack of drift; teams, pagerduty and webhook do too
+const SETTINGS = `# config.toml, where driftium serve is started
+# Tell Slack; or teams, pagerduty, webhook
+[[notify]]
 name = "on-call"
 type = "slack"
 url_env = "SLACK_WEBHOOK_URL"
 
-[[ingest]]                        # watch answers that another proxy logs
+# Watch answers that another proxy logs
+[[ingest]]
 name = "gateway"
 path = "/var/log/llm/*.jsonl"
 
-[[canary]]                        # ask the same every day: has the model changed?
+# Ask the same every day: is it the same model?
+[[canary]]
 name = "basics"
 prompts_file = "prompts.txt"`;
 
