@@ -188,4 +188,4 @@ def test_a_monitor_without_traffic_expires(server: tuple[Driftium, dict[str, str
     running._env = ENV | {"DRIFTIUM_MONITORS__EXPIRE_DAYS": "0.00001"}
     running.start()
     wait_until(lambda: running.get("/monitors")["monitors"] == [], what="they are erased")
-    assert not holding(folder, "the answer to number")
+    wait_until(lambda: not holding(folder, "the answer to number"), what="their bytes are gone")

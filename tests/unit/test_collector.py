@@ -140,7 +140,7 @@ type = "webhook"
 url = "http://127.0.0.1:9"
 [[canary]]
 name = "basics"
-prompts = ["a", "b", "c", "d", "e"]
+prompts = ["a", "b", "c", "d", "e", "f", "g", "h"]
 """
 
 
