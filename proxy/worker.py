@@ -35,6 +35,8 @@ log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 2.0
 PRUNE_SECONDS = 60.0
+FIRST_PRUNE_SECONDS = 5.0
+"""Whoever waits for a worker to be ready has something to ask of it, and the history's lock may be free for that."""
 CALIBRATION_SHARE = 0.25
 """Of the time that a batch took: under steady load a calibration must end too."""
 
@@ -65,7 +67,8 @@ class Worker:
         self._commands = Commands(
             settings, history, ledger, exchange_log, vectors, self._populations, self._scorer, embedder.encoder
         )
-        self._told_at = self._pruned_at = 0.0
+        self._told_at = 0.0
+        self._pruned_at = time.monotonic() - PRUNE_SECONDS + FIRST_PRUNE_SECONDS
         self._files = _files(settings)
         self._clock = Clock()
 
