@@ -19,7 +19,7 @@ from proxy.stores.log import Log
 from proxy.views import is_current
 
 HEALTH_SECONDS = 5.0
-OF_THE_SERVER: Collection[Kind] = ("worker", "upstream")
+OF_THE_SERVER: Collection[Kind] = ("worker", "upstream", "tap")
 UNREADABLE = (SQLAlchemyError, msgspec.MsgspecError)
 """What a damaged history raises: of what else is wrong people are told all the same."""
 LOADING_SECONDS = 600.0

@@ -104,7 +104,8 @@ def watched(folder: Path, answers: dict[str, list[tuple[str, str]]]) -> Iterator
         "[drift]\nreport_seconds = 1\n[worker]\nmax_lag_seconds = 900\n"
         f'[[notify]]\nname = "on-call"\ntype = "webhook"\nurl = "{seen.receiver.url}/own"\n'
         '[[ingest]]\nname = "nightly"\npath = "none.jsonl"\n'
-        '[[canary]]\nname = "basics"\nmodel = "replay"\ncron = "0 0 1 1 *"\nprompts = ["a", "b", "c", "d", "e"]\n'
+        '[[canary]]\nname = "basics"\nmodel = "replay"\ncron = "0 0 1 1 *"\n'
+        'prompts = ["a", "b", "c", "d", "e", "f", "g", "h"]\n'
     )
     _canary_that_changed(folder / "data")
     with Upstream(script(dict(medicine + support))) as upstream:
@@ -200,7 +201,7 @@ def _canary_that_changed(folder: Path) -> None:
     """Three rounds, written by hand: the reference, and one that differs. The next is due in January."""
     settings = load(folder / "config.toml", environ={}, flags={})
     digest = digest_of(settings.canary[0], messages_of(settings.canary[0]))
-    body = Body(digest=digest, model="replay", prompts=5)
+    body = Body(digest=digest, model="replay", prompts=8)
     asked = {"canary": "basics", "at": time.time(), "requests": 15, "answers": 15, "body": body}
     history = open_history(folder)
     for number in (1, 2):
