@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 
 from drift.errors import EmbedderUnavailable
+from drift.reading import READ_CHARACTERS, Reading
 from drift.samples import Matrix
 
 MODEL = "all-MiniLM-L6-v2"
@@ -20,8 +22,6 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 """Of model.safetensors: baselines are only comparable when every machine reads the same weights."""
 
 _WEIGHTS_FILE = "model.safetensors"
-_READ_CHARACTERS = 20_000
-"""More than 256 tokens ever have: the tokenizer would read megabytes to throw them away."""
 _HUB_FILES = ["*.json", "*.txt", "1_Pooling/*", _WEIGHTS_FILE]
 
 
@@ -61,6 +61,23 @@ def find_weights(path: str | None = None, *, cache_dir: str | None = None, allow
     )
 
 
+def identity(weights: Weights, precision: str) -> str:
+    """An encoder's name, of which baselines are: name, weights and precision, and not on what it runs."""
+    return f"{weights.name}/{weights.sha256[:12]}/{precision}"
+
+
+def load_model(folder: Path, *, device: str, **model_settings: Any) -> Any:
+    """The sentence-transformers model in a folder. Raises what that library does."""
+    # Read when the hub's client is first imported: a local folder must not cause one request.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
+
+    # A local file loads in a moment: a progress bar is noise in a server's log.
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    return SentenceTransformer(str(folder), device=device, local_files_only=True, model_kwargs=model_settings)
+
+
 class Embedder:
     """Texts to unit vectors, on a CPU or a CUDA device.
 
@@ -79,31 +96,23 @@ class Embedder:
     ) -> None:
         if precision not in ("fp32", "bf16"):
             raise ValueError(f'precision {precision!r}: use "fp32" or "bf16"')
-        # Read when the hub's client is first imported: a local folder must not cause one request.
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
         try:
             import torch
-            from sentence_transformers import SentenceTransformer
-            from transformers.utils import logging as transformers_logging
 
-            # A local file loads in a moment: a progress bar is noise in a server's log.
-            transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             if threads is not None:
                 torch.set_num_threads(threads)
             chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-            self._model: Any = SentenceTransformer(
-                str(weights.folder),
-                device=chosen,
-                local_files_only=True,
-                model_kwargs={"torch_dtype": torch.bfloat16 if precision == "bf16" else torch.float32},
-            )
+            kind = torch.bfloat16 if precision == "bf16" else torch.float32
+            self._model: Any = load_model(weights.folder, device=chosen, torch_dtype=kind)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             raise EmbedderUnavailable(f"weights in {weights.folder} do not load on {device}: {error}") from error
         self.device = chosen
-        self.encoder = f"{weights.name}/{weights.sha256[:12]}/{precision}"
+        self.encoder = identity(weights, precision)
         """Identity of the vectors: name, weights, precision. Devices differ by rounding only and are left out."""
         self._batch_size = batch_size
         self.dimension = int(self._model.encode("", show_progress_bar=False).shape[0])
+        self.max_tokens = int(self._model.max_seq_length)
+        """Of a text that are read, the first and the last of them not its own."""
 
     def embed(self, texts: Sequence[str]) -> Matrix:
         """Unit vectors of texts, float32, shape (len(texts), dimension), in their order.
@@ -115,7 +124,7 @@ class Embedder:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
         raw = self._model.encode(
-            [text[:_READ_CHARACTERS] for text in texts],
+            [text[:READ_CHARACTERS] for text in texts],
             batch_size=self._batch_size,
             show_progress_bar=False,
             convert_to_tensor=True,
@@ -123,6 +132,14 @@ class Embedder:
         vectors = raw.float().cpu().numpy()
         unit: Matrix = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+    def beginning(self, text: str) -> str:
+        """As much of a text as is read: the whole has the same vector."""
+        return self._reading.beginning(text)
+
+    @cached_property
+    def _reading(self) -> Reading:
+        return Reading(self._model.tokenizer.backend_tokenizer, self.max_tokens)
 
 
 def _package_folder() -> Path | None:

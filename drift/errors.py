@@ -14,7 +14,11 @@ class BaselineTooSmall(DriftError):
 
 
 class EmbedderUnavailable(DriftError):
-    """No weights could be loaded; the message names every place that was looked at."""
+    """Nothing can be embedded: no weights could be loaded, or no server embeds; the message says where was looked."""
+
+
+class EncoderChanged(DriftError):
+    """The same texts have other vectors than before, under the same name."""
 
 
 class EncoderMismatch(DriftError):
