@@ -7,28 +7,38 @@ twice changes nothing, and a ring's places are overwritten: Qdrant's local mode 
 gives back the memory of deleted points.
 """
 
+import math
 import os
 import sqlite3
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import httpx
 import numpy as np
 import structlog
 from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException
 
 from drift.samples import Sample
-from proxy.settings import VectorStore as VectorStoreSettings
+from proxy.settings import Qdrant
+from proxy.stores import qdrant_access
+from proxy.stores.qdrant_access import VectorStoreError as VectorStoreError
+from proxy.stores.qdrant_calls import patiently
+from proxy.stores.qdrant_collections import NAMES, check, prepare
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 _NAMESPACE = uuid.UUID("6f0d5c86-31c8-5d3e-9b5d-0d6a4a0f5e11")
-_READ = 256
 WINDOW, BASELINE = "window", "baseline"
+LARGEST_REQUEST = 16 * 2**20
+"""Bytes: half of what a server takes as it is delivered."""
+DIGITS = 22
+"""Of a number in a request, with its comma."""
 LEFT = "not-overwritten"
 """In the folder of the local mode while deleted vectors are still to be read in its files."""
 
@@ -36,76 +46,109 @@ LEFT = "not-overwritten"
 MEND = "driftium doctor --mend moves it aside if it is damaged; the baselines then need to be set anew."
 
 
-class VectorStoreError(Exception):
-    """The store cannot be opened; the message says what to do."""
-
-
 class Vectors:
-    """Samples' vectors by monitor and slot, and by baseline and position."""
+    """Samples' vectors by monitor and slot, and by baseline and position.
 
-    def __init__(self, settings: VectorStoreSettings, data_dir: Path, dimension: int | None = None):
+    Everything here raises VectorStoreError where the store cannot do it; a server is given some seconds to recover
+    before, and writes are there when they return.
+    """
+
+    def __init__(self, settings: Qdrant, data_dir: Path, dimension: int | None = None):
         """With a dimension, that of `create`. Raises VectorStoreError."""
         self._settings = settings
-        self.where = settings.url or str(data_dir / "vectors")
+        self.where = qdrant_access.shown(settings) if settings.url else str(data_dir / "vectors")
         self._folder = None if settings.url else data_dir / "vectors"
-        self._left = False
-        try:
-            with warnings.catch_warnings():
-                # Local mode advises a server from 20,000 points on; a few thousand places a monitor stay below.
-                warnings.simplefilter("ignore")
-                if settings.url:
-                    self._client = QdrantClient(
-                        url=settings.url,
-                        api_key=os.environ.get(settings.api_key_env),
-                        timeout=30,
-                        check_compatibility=False,
-                    )
-                else:
-                    self._client = QdrantClient(path=self.where)
-            self._client.get_collections()
-        except Exception as error:
-            raise VectorStoreError(self._advice(error)) from error
+        self._left = self._keyed = False
+        self._rows = settings.batch
+        # They are no lines of a log: the doctor says when a server is better, and that a key goes unencrypted.
+        warnings.filterwarnings("ignore", "Local mode is not recommended|Api key is used", UserWarning)
+        self._client = self._server() if settings.url else self._local()
         if dimension:
             self.create(dimension)
 
-    def create(self, dimension: int) -> None:
-        """Make the collections that are not there yet, for vectors of so many numbers. Raises VectorStoreError."""
+    def _local(self) -> QdrantClient:
         try:
-            for name in (WINDOW, BASELINE):
-                self._create(name, dimension)
+            return QdrantClient(path=self.where)
         except Exception as error:
-            raise VectorStoreError(self._advice(error)) from error
+            if "already accessed" in str(error):
+                message = f"{self.where} is in use by another worker: stop that one, or give this one another data.dir."
+                raise VectorStoreError(message) from error
+            raise VectorStoreError(f"{self.where} cannot be opened: {error}. {MEND}") from error
 
-    def _advice(self, error: Exception) -> str:
-        if self._settings.url:
-            return f"Qdrant at {self.where} cannot be used: {error}. Start it, or set vector_store.url."
-        if "already accessed" in str(error):
-            return f"{self.where} is in use by another worker: stop that one, or give this one another data.dir."
-        return f"{self.where} cannot be opened: {error}. {MEND}"
+    def _server(self) -> QdrantClient:
+        key, tls = qdrant_access.key_of(self._settings, os.environ), qdrant_access.tls_of(self._settings)
+        self._keyed = key is not None
+        client = QdrantClient(
+            url=qdrant_access.address(self._settings),
+            api_key=key,
+            timeout=math.ceil(self._settings.timeout_seconds),
+            check_compatibility=False,
+            verify=tls,
+            # A proxy for the web is none for a store.
+            trust_env=False,
+            # The client opens a connection for each request to this machine otherwise.
+            limits=httpx.Limits(max_keepalive_connections=4),
+        )
+        # Whoever opens it tells that it is out of reach, and tries again.
+        patiently(client.get_collections, self._settings, key=self._keyed, patience=0.0)
+        return client
 
-    def _create(self, name: str, dimension: int) -> None:
-        if self._client.collection_exists(name):
-            return
-        # Vectors have unit norm already: the dot product is their cosine, and they come back bit for bit.
-        vector = models.VectorParams(size=dimension, distance=models.Distance.DOT)
-        self._client.create_collection(name, vectors_config={"prompt": vector, "response": vector})
-
-    def put(self, collection: str, owner: str, samples: Sequence[tuple[int, Sample]], payload: dict[str, Any]) -> None:
-        """Write samples at their places (slots or positions) of a monitor or a baseline."""
-        points = [
-            models.PointStruct(
-                id=_point(owner, place),
-                vector={"prompt": sample.prompt.tolist(), "response": sample.response.tolist()},
-                payload=payload | {"exchange_id": sample.exchange_id, "at": sample.at, "place": place},
-            )
-            for place, sample in samples
-        ]
+    def _do(self, call: Callable[..., T], *args: Any, **more: Any) -> T:
+        if self._folder is None:
+            return patiently(lambda: call(*args, **more), self._settings, key=self._keyed)
         try:
-            for i in range(0, len(points), _READ):
-                self._client.upsert(collection, points[i : i + _READ], wait=True)
+            return call(*args, **more)
         except (sqlite3.Error, OSError) as error:
             # Of the local mode: a full disk, or damaged files.
             raise VectorStoreError(f"{self.where} cannot be written: {error}. {MEND}") from error
+
+    def create(self, dimension: int) -> None:
+        """Make the collections that are not there yet, for vectors of so many numbers, and bring up the others.
+
+        Raises VectorStoreError where they hold vectors of another kind.
+        """
+        self._rows = max(1, min(self._settings.batch, LARGEST_REQUEST // (len(NAMES) * dimension * DIGITS)))
+        for name in (WINDOW, BASELINE):
+            try:
+                self._create(self._named(name), dimension)
+            except VectorStoreError:
+                raise
+            except Exception as error:
+                raise VectorStoreError(f"{self.where} cannot be opened: {error}. {MEND}") from error
+
+    def _named(self, collection: str) -> str:
+        return collection if self._folder else self._settings.prefix + collection
+
+    def _create(self, name: str, dimension: int) -> None:
+        if self._folder is None:
+            self._do(prepare, self._client, name, dimension, self._settings)
+        elif self._client.collection_exists(name):
+            there = self._client.get_collection(name).config.params.vectors
+            check(there, dimension, f"Collection {name} in {self.where}", "data.dir")
+        else:
+            # Vectors have unit norm already: the dot product is their cosine, and they come back bit for bit.
+            vector = models.VectorParams(size=dimension, distance=models.Distance.DOT)
+            self._client.create_collection(name, vectors_config=dict.fromkeys(NAMES, vector))
+
+    def put(self, collection: str, owner: str, samples: Sequence[tuple[int, Sample]], payload: dict[str, Any]) -> None:
+        """Write samples at their places (slots or positions) of a monitor or a baseline."""
+        self._upsert(collection, [_written(owner, place, sample, payload) for place, sample in samples])
+
+    def put_windows(self, rings: Mapping[str, Sequence[tuple[int, Sample]]]) -> None:
+        """Write samples at their slots in the rings of several monitors, in as few requests as it takes."""
+        self._upsert(
+            WINDOW,
+            [
+                _written(monitor, place, sample, {"monitor": monitor})
+                for monitor, ring in rings.items()
+                for place, sample in ring
+            ],
+        )
+
+    def _upsert(self, collection: str, points: Sequence[models.PointStruct]) -> None:
+        name = self._named(collection)
+        for i in range(0, len(points), self._rows):
+            self._do(self._client.upsert, name, list(points[i : i + self._rows]), wait=True)
 
     def get(self, collection: str, owner: str, places: Sequence[int]) -> list[Sample]:
         """The samples at these places, in their order. Raises KeyError when one is missing."""
@@ -120,29 +163,30 @@ class Vectors:
         return [_sample(found[point_id]) for point_id in ids if point_id in found]
 
     def _records(self, collection: str, ids: list[str]) -> dict[str, Any]:
-        return {
-            str(record.id): record
-            for i in range(0, len(ids), _READ)
-            for record in self._client.retrieve(collection, ids[i : i + _READ], with_vectors=True, with_payload=True)
-        }
+        name, found = self._named(collection), {}
+        for i in range(0, len(ids), self._rows):
+            records = self._do(self._client.retrieve, name, ids[i : i + self._rows], with_vectors=True)
+            found.update({str(record.id): record for record in records})
+        return found
 
     def parts(self, size: int = 5_000) -> Iterator[tuple[str, list[Any]]]:
-        """(collection, points with id, vector and payload): everything, so many at once."""
-        for name in (WINDOW, BASELINE):
-            offset: Any = None
-            while self._client.collection_exists(name):
-                points, offset = self._client.scroll(name, limit=size, offset=offset, with_vectors=True)
+        """(collection, points with id, vector and payload): everything, at most so many at once."""
+        # A page of a server is no longer than what is written at once: it is an answer in one piece.
+        limit = size if self._folder else min(size, self._rows)
+        for collection in (WINDOW, BASELINE):
+            name = self._named(collection)
+            offset, more = None, self._do(self._client.collection_exists, name)
+            while more:
+                points, offset = self._do(self._client.scroll, name, limit=limit, offset=offset, with_vectors=True)
                 if points:
-                    yield name, points
-                if offset is None:
-                    break
+                    yield collection, points
+                more = offset is not None
 
     def put_points(self, collection: str, points: Sequence[Any]) -> None:
         """Write points as `parts` gave them, into a new collection where there is none."""
         if points:
-            self._create(collection, len(points[0].vector["prompt"]))
-        for i in range(0, len(points), _READ):
-            self._client.upsert(collection, list(points[i : i + _READ]), wait=True)
+            self.create(len(points[0].vector["prompt"]))
+        self._upsert(collection, points)
 
     def delete(self, collection: str, owner: str, places: Sequence[int]) -> None:
         """Delete what lies at these places. Raises VectorStoreError."""
@@ -160,10 +204,7 @@ class Vectors:
         self.overwrite_deleted()
 
     def _delete(self, collection: str, points: models.PointIdsList | models.FilterSelector) -> None:
-        try:
-            self._client.delete(collection, points, wait=True)
-        except (sqlite3.Error, OSError, ApiException) as error:
-            raise VectorStoreError(f"{self.where} cannot be written: {error}. {MEND}") from error
+        self._do(self._client.delete, self._named(collection), points, wait=True)
 
     def overwrite_deleted(self) -> None:
         """In local mode, write the files anew: deleted vectors would stay legible in them. A server does it itself.
@@ -189,6 +230,11 @@ class Vectors:
                 error=str(error),
             )
 
+    def ping(self) -> None:
+        """Find out that a server is away before there is something to write."""
+        if self._folder is None:
+            self._do(self._client.get_collections)
+
     def overwrite_left(self) -> None:
         """Overwrite what could not be overwritten when it was deleted."""
         if self._left or (self._folder and (self._folder / LEFT).exists()):
@@ -200,6 +246,14 @@ class Vectors:
 
 def _point(owner: str, place: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{place}/{owner}"))
+
+
+def _written(owner: str, place: int, sample: Sample, payload: dict[str, Any]) -> models.PointStruct:
+    return models.PointStruct(
+        id=_point(owner, place),
+        vector={"prompt": sample.prompt.tolist(), "response": sample.response.tolist()},
+        payload=payload | {"exchange_id": sample.exchange_id, "at": sample.at, "place": place},
+    )
 
 
 def _sample(record: Any) -> Sample:
