@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drift.tabular.ks import Doubles
-
+Doubles = NDArray[np.float64]
 Column = NDArray[Any]
 """A column's values, shape (n,): a float array with NaN, or objects with None or NaN, where a value is missing."""
 

@@ -24,20 +24,35 @@ _LOOKS = 2
 
 
 def run(
-    reference: Path,
-    current: Path,
+    reference: str,
+    current: str,
     *,
     p_threshold: float,
     effect_threshold: float,
     as_json: bool,
     html: Path | None,
     fail_on: str | None,
+    engine: str = "pandas",
+    workers: int | None = None,
+    worker_memory: int | None = None,
 ) -> int:
-    """Compare the files and show what was found; returns the exit code."""
-    if html and html.exists() and any(file.exists() and html.samefile(file) for file in (reference, current)):
-        return _fail(f"--html {html} is one of the tables: name another file for the report.")
+    """Compare the tables and show what was found; returns the exit code. engine and after it: see dask_cluster."""
     try:
-        compared = _compare(reference, current, p_threshold, effect_threshold)
+        if engine == "pandas":
+            compared = _compare(Path(reference), Path(current), p_threshold, effect_threshold, html)
+        else:
+            from proxy.tabular.dask_command import compare
+
+            compared = compare(
+                reference,
+                current,
+                engine=engine,
+                workers=workers,
+                worker_memory=worker_memory,
+                p_threshold=p_threshold,
+                effect_threshold=effect_threshold,
+                html=html,
+            )
     except Refused as refused:
         return _fail(refused.detail)
     except MemoryError:
@@ -57,7 +72,11 @@ def run(
     return _verdict(found, fail_on)
 
 
-def _compare(reference: Path, current: Path, p_threshold: float, effect_threshold: float) -> Compared:
+def _compare(
+    reference: Path, current: Path, p_threshold: float, effect_threshold: float, html: Path | None
+) -> Compared:
+    if html and html.exists() and any(file.exists() and html.samefile(file) for file in (reference, current)):
+        raise Refused(f"--html {html} is one of the tables: name another file for the report.")
     console = Console(stderr=True)
     size = sum(file.stat().st_size for file in (reference, current) if file.is_file())
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()

@@ -9,15 +9,21 @@ from proxy.tabular.records import TableFile
 
 Kinds = Mapping[str, tuple[str, str]]
 """{column: (kind, reason)}"""
+EXACT_VALUES = 20_000_000
+"""Numbers held of one table: 160 MB. A larger one is compared by quantiles."""
 
 
-class Table(Protocol):
-    """A table that was looked at once and can be read."""
+class Seen(Protocol):
+    """A table that was looked at once."""
 
     names: tuple[str, ...]
     rows: int
     sample: dict[str, Column]
     """Of every column the same rows, evenly spread."""
+
+
+class Table(Seen, Protocol):
+    """A table that can be read here."""
 
     def chunks(self, kinds: Kinds, progress: Progress | None = None) -> Iterator[Mapping[str, Any]]:
         """The columns named in kinds, some rows at a time, in order."""

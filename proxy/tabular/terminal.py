@@ -30,6 +30,7 @@ def show(run: Run, console: Console) -> None:
         console.print()
         console.print(_table(drifted, console))
     _rest(run, console)
+    _approximate(run, console)
     few = [row for row in run.display_rows if any(pattern.name == "outlying" for pattern in row.patterns)]
     # A fault in a few rows is no drift, and what somebody looks for all the same.
     for row in [*drifted[:1], *(row for row in few if not row.drifted)][:_EXPLAINED]:
@@ -65,6 +66,19 @@ def _rest(run: Run, console: Console) -> None:
         for row in skipped:
             said = words.clipped(f"{row.name} ({words.kind(row)}): {row.note or row.kind_reason}", _REASON_CELLS)
             console.print(Padding(inert(console, said, "dim"), (0, 0, 0, 2)))
+
+
+def _approximate(run: Run, console: Console) -> None:
+    """Which results are no exact ones, and how far off they may be."""
+    errors = [row.figures["d_error"] for row in run.display_rows if "d_error" in row.figures]
+    if errors:
+        columns = "1 column" if len(errors) == 1 else f"{len(errors):,} columns"
+        said = (
+            f"Approximate: {columns} with more values than are held, by quantile sketches: D within {max(errors):.2g} "
+            "of the exact one (99 % confidence), p an upper bound. Counts, categories, missing values, means and "
+            "extremes are exact."
+        )
+        console.print(inert(console, said, "dim"))
 
 
 def _explained(row: ColumnResult, run: Run, console: Console) -> None:

@@ -1,6 +1,6 @@
 """The tabular jobs themselves: tables in, reports out. Runs in the job's process, or in the command line's."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,7 @@ from drift.tabular.report import TabularReport
 from drift.tabular.values import Column
 from drift.tabular.words import quoted
 from proxy.tabular.files import Progress
-from proxy.tabular.reading import Kinds, Table, open_table
+from proxy.tabular.reading import EXACT_VALUES, Kinds, Seen, Table, open_table
 from proxy.tabular.records import (
     BANK,
     Compare,
@@ -29,8 +29,6 @@ from proxy.tabular.records import (
 )
 
 SHIPPED = TableFile(path=str(Path(__file__).parent / "data" / "bank_marketing.csv.gz"), name=BANK)
-EXACT_VALUES = 20_000_000
-"""Numbers held of one table: 160 MB. A larger one is compared by quantiles."""
 
 
 def compare(job: Compare, progress: Progress | None = None) -> Compared:
@@ -39,7 +37,12 @@ def compare(job: Compare, progress: Progress | None = None) -> Compared:
     reference = _open(source, job.max_bytes, progress, "reference")
     current = _open(job.current, job.max_bytes, progress, "current table")
     policy = msgspec.structs.replace(TABLE, p_threshold=job.p_threshold, effect_threshold=job.effect_threshold)
-    report = _compare(reference, current, policy, progress)
+    report = compare_tables(
+        reference,
+        current,
+        policy,
+        lambda kinds: (_profile(reference, kinds, progress), _profile(current, kinds, progress)),
+    )
     return Compared(reference=source.name, current=job.current.name, report=report)
 
 
@@ -88,7 +91,13 @@ def describe(job: Describe) -> Description:
     )
 
 
-def _compare(reference: Table, current: Table, policy: TablePolicy, progress: Progress | None) -> TabularReport:
+def compare_tables(
+    reference: Seen,
+    current: Seen,
+    policy: TablePolicy,
+    profiled: Callable[[Kinds], tuple[TableProfile, TableProfile]],
+) -> TabularReport:
+    """The report of two tables, of which profiled makes the profiles of both. Raises Refused."""
     known = set(current.names)
     shared = [name for name in reference.names if name in known]
     if not shared:
@@ -107,8 +116,7 @@ def _compare(reference: Table, current: Table, policy: TablePolicy, progress: Pr
     only_before = [f"{name}: missing from the current sample" for name in reference.names if name not in kinds]
     only_after = [f"{name}: new, not in the reference" for name in current.names if name not in kinds]
     return compare_profiles(
-        _profile(reference, kinds, progress),
-        _profile(current, kinds, progress),
+        *profiled(kinds),
         retypings=[*only_after, *only_before, *retypings],
         policy=policy,
     )
@@ -122,7 +130,7 @@ def _open(file: TableFile, max_bytes: int, progress: Progress | None, what: str)
         raise Refused(f"{what} {file.name!r}: {refused.detail}", refused.status) from None
 
 
-def _kinds(reference: Table, current: Table, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+def _kinds(reference: Seen, current: Seen, names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """(kind, reason) of each column, from the samples of both tables."""
     kinds = {}
     for name in names:
