@@ -5,6 +5,7 @@ import contextlib
 import re
 import socket
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -35,8 +36,7 @@ from proxy.routes.authorisation import guard
 from proxy.routes.console import console
 from proxy.settings import Settings
 from proxy.storage import first_look
-from proxy.stores.history import open_history
-from proxy.stores.log import open_log
+from proxy.stores.opening import open_stores
 from proxy.stores.root_causes import RootCauses
 from proxy.stores.runs import Runs
 from proxy.tabular.gauges import TabularCollector
@@ -54,6 +54,12 @@ DATA_PLANE = re.compile(rf"/+(v1|api/+({NATIVE}))(/|\Z)")
 NAMED = re.compile(rb"/monitors/[^/]+(/(mute|acknowledge))?\Z")
 """Paths that hold a monitor's name."""
 
+FIRST_LOOK_SECONDS = 3.0
+"""A database that hangs must not keep anybody from being served."""
+
+THREADS = 40
+"""More than there are connections to a database on another machine."""
+
 CONTROL_BODY_BYTES = 4 * 2**20
 """A control-plane body is decoded on the loop that forwards traffic, so it has to be small."""
 
@@ -69,8 +75,7 @@ def build(
     `commands` start the children. `on_embedded` is called with each line of the embedded model.
     """
     settings, embedded = _embed(settings, on_embedded)
-    log = open_log(settings.data_dir)
-    history = open_history(settings.data_dir)
+    history, log = open_stores(settings)
     registry = CollectorRegistry()
     metrics = Metrics(registry, settings.metrics.max_series)
     recorder = Recorder(
@@ -82,14 +87,18 @@ def build(
         {canary.monitor for canary in settings.canary},
         canary_key(settings.data_dir) if settings.canary else "",
     )
-    tap = Tap(settings.tap, recorder.write, metrics.observe, first_look(history, log))
+    shared = bool(settings.database.url)
+    totals = first_look(history, log, seconds=FIRST_LOOK_SECONDS if shared else None)
+    tap = Tap(settings.tap, recorder.write, metrics.observe, totals)
     base, transport = connect(settings.upstream)
     relay = Relay(settings, base, transport, tap, metrics)
 
     async def tell_digests(digests: dict[str, str], details: dict[str, Details]) -> None:
-        # From here on: what was logged before was answered by the models before.
-        told = {"digests": digests, "details": details, "head": log.head()}
-        await asyncio.to_thread(history.ask, "digests", told)
+        def tell() -> None:
+            # From here on: what was logged before was answered by the models before.
+            history.ask("digests", {"digests": digests, "details": details, "head": log.head()})
+
+        await asyncio.to_thread(tell)
 
     probe = Probe(base, transport, tell_digests)
     runs = Runs(history.engine, keep=settings.tabular.keep_reports, max_datasets=settings.metrics.max_series)
@@ -118,6 +127,9 @@ def build(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        if shared:
+            # Threads that wait for a server that hangs must not keep others from theirs.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         tap.start()
         children = [child for child in (context.worker, context.scheduler, embedded) if child]
         for child in children:
@@ -129,7 +141,9 @@ def build(
             probing.cancel()
             await context.jobs.close()
             await context.investigations.close()
-            await asyncio.to_thread(tap.close)
+            with contextlib.suppress(TimeoutError):
+                closed = asyncio.to_thread(tap.close)
+                await (asyncio.wait_for(closed, settings.server.drain_seconds) if shared else closed)
             await asyncio.gather(*(child.stop(settings.server.drain_seconds) for child in children))
             await transport.aclose()
             log.close()

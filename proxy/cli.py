@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from proxy import cli_export, cli_ingest, cli_keeping, cli_notify, cli_scheduler
+from proxy import cli_export, cli_ingest, cli_keeping, cli_notify, cli_scheduler, cli_simulate, cli_tabular
 from proxy.cli_options import (
     OK,
     config_option,
@@ -186,54 +186,6 @@ def baseline_activate(config: Path | None, url: str | None, baseline_id: str) ->
 
 
 @main.command()
-@click.argument("reference", type=click.Path(path_type=Path))
-@click.argument("current", type=click.Path(path_type=Path))
-@click.option(
-    "--p-threshold",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.05,
-    show_default=True,
-    help="Largest adjusted p-value that counts as drift.",
-)
-@click.option(
-    "--effect-threshold",
-    type=click.FloatRange(0, 1),
-    default=0.1,
-    show_default=True,
-    help="Smallest effect that counts, 0 to 1: a fault in 5 % of the rows has one of .05.",
-)
-@json_option
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["drift", "schema"], case_sensitive=False),
-    help="Exit with 3 when a column has drifted; schema: also when columns are new, missing or re-typed.",
-)
-def tabular(
-    reference: Path,
-    current: Path,
-    p_threshold: float,
-    effect_threshold: float,
-    as_json: bool,
-    html: Path | None,
-    fail_on: str | None,
-) -> None:
-    """Compare two tables column by column: CSV, gzipped CSV or Parquet, of any size."""
-    from proxy.tabular.command import run
-
-    code = run(
-        reference,
-        current,
-        p_threshold=p_threshold,
-        effect_threshold=effect_threshold,
-        as_json=as_json,
-        html=html,
-        fail_on=fail_on,
-    )
-    sys.exit(code)
-
-
-@main.command()
 @config_option
 @click.option("--host", help="Address that serve would listen on.")
 @click.option("--port", type=int, help="Port that serve would listen on.")
@@ -295,6 +247,5 @@ main.add_command(cli_scheduler.scheduler)
 main.add_command(cli_notify.notify)
 main.add_command(cli_export.export)
 main.add_command(cli_ingest.ingest)
-main.add_command(cli_keeping.backup)
-main.add_command(cli_keeping.restore)
-main.add_command(cli_keeping.erase)
+for command in (cli_keeping.backup, cli_keeping.restore, cli_keeping.erase, cli_simulate.simulate, cli_tabular.tabular):
+    main.add_command(command)

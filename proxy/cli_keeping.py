@@ -46,9 +46,7 @@ def backup(config: Path | None, data_dir: str | None, target: Path) -> None:
 @click.command()
 @config_option
 @data_dir_option
-@click.option(
-    "--replace-vectors", is_flag=True, help="Write over vectors that the Qdrant server at vector_store.url holds."
-)
+@click.option("--replace-vectors", is_flag=True, help="Write over vectors that the Qdrant server at qdrant.url holds.")
 @click.argument("source", type=click.Path(path_type=Path))
 def restore(config: Path | None, data_dir: str | None, replace_vectors: bool, source: Path) -> None:
     """Restore the backup SOURCE into an empty or new data folder.

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from drift.records import Severity
 from proxy.moments import iso
 from proxy.settings import Settings
-from proxy.stores.history import FILE, History, open_history
-from proxy.stores.log import Log, open_log
+from proxy.stores.faults import fault_of
+from proxy.stores.history import FILE, History
+from proxy.stores.log import Log
+from proxy.stores.opening import opened
 from proxy.views import drift_view
 
 OK, ERROR, DRIFT = 0, 1, 3
@@ -82,14 +84,16 @@ def _drift(settings: Settings, url: str | None, monitor: str | None) -> dict[str
 
 @contextmanager
 def stores(settings: Settings) -> Iterator[tuple[History, Log]]:
-    """History and log of the data folder, opened to read. Raises Failed where there are none, and where they break."""
+    """History and log, opened to read. Raises Failed where there are none, and where they break."""
     folder = settings.data_dir
     try:
-        if not (folder / FILE).exists():
+        if not settings.database.url and not (folder / FILE).exists():
             raise Failed(f"No history in {folder}: start `driftium serve` first, or name a folder with --data-dir.")
-        with closing(open_history(folder)) as history, closing(open_log(folder)) as log:
-            yield history, log
+        with opened(settings) as found:
+            yield found
     except (OSError, SQLAlchemyError) as error:
+        if settings.database.url and isinstance(error, SQLAlchemyError):
+            raise Failed(fault_of(error).message) from None
         reason = str(error).partition("\n")[0]
         raise Failed(f"the data folder {folder} cannot be read: {reason}; run driftium doctor") from None
 

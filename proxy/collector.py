@@ -22,8 +22,9 @@ from proxy.monitor_metrics import monitor_metrics
 from proxy.settings import Settings
 from proxy.stores.canaries import latest_rounds
 from proxy.stores.counters import read_counters
-from proxy.stores.history import History, WorkerState
+from proxy.stores.history import History
 from proxy.stores.log import Log
+from proxy.stores.state import WorkerState
 from proxy.tap import Tap
 
 EMBEDDING_SECONDS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0)
@@ -66,6 +67,7 @@ class HistoryCollector(Collector):
         self._tap = tap
         self._status = status
         self._max_series = settings.metrics.max_series
+        self._shared_since = time.time() if settings.database.url else None
         self._named = {
             "notifications": [one.name for one in settings.notify],
             "ingested_exchanges": [one.name for one in settings.ingest],
@@ -79,6 +81,7 @@ class HistoryCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         readable = True
         for part in (
+            self._shared,
             self._tapped,
             self._up,
             self._queue,
@@ -109,6 +112,14 @@ class HistoryCollector(Collector):
             up = status.get(name.rpartition("_")[0])
             if up is not None:
                 yield GaugeMetricFamily(f"driftium_{name}", what, value=float(up))
+
+    def _shared(self) -> Iterator[Metric]:
+        if self._shared_since is not None:
+            yield GaugeMetricFamily(
+                "driftium_shared_since_timestamp_seconds",
+                "Since when this proxy shares a database, and tells of its history what all of them tell.",
+                value=self._shared_since,
+            )
 
     def _tapped(self) -> Iterator[Metric]:
         tap = CounterMetricFamily("driftium_tap_exchanges", "Exchanges that passed the tap.", labels=["result"])

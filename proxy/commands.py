@@ -9,44 +9,33 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import msgspec
 import numpy as np
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from drift.errors import TooFewSamples
-from drift.samples import Sample
+from proxy.asked import Refused, Scores
+from proxy.baseline_commands import BaselineCommands
 from proxy.canary.comparing import Comparing
-from proxy.candidates import Choice, NotAmong, candidates
 from proxy.erasing import Erasing
 from proxy.keeping.snapshot import WAIT_SECONDS, copy_worker_part
 from proxy.ollama_models import marks
 from proxy.placing import Placing
-from proxy.population import Population, details_of, digest_of
-from proxy.populations import Populations, Unusable
-from proxy.preview import too_few
-from proxy.scoring import Scorer
+from proxy.population import details_of, digest_of
+from proxy.populations import Populations
 from proxy.settings import Settings
-from proxy.stores.canaries import PREFIX
-from proxy.stores.endings import Runs
-from proxy.stores.history import BaselineRow, History, SampleRow
+from proxy.shared.routing import Routing
+from proxy.shared.session import Lost
+from proxy.stores.history import History
 from proxy.stores.ledger import Changes, Ledger
-from proxy.stores.left import as_left
 from proxy.stores.log import Log
-from proxy.stores.vectors import BASELINE, WINDOW, Vectors, VectorStoreError
+from proxy.stores.state import Models
+from proxy.stores.vectors import Vectors, VectorStoreError
 
 log = structlog.get_logger()
 
 ERASE_AGAIN_SECONDS = 60.0
 """Between two tries to erase what the disk did not allow to erase."""
-
-
-class Refused(Exception):
-    """A command that cannot be done: an HTTP status and what to do."""
-
-    def __init__(self, status: int, message: str):
-        super().__init__(message)
-        self.status = status
 
 
 class Commands:
@@ -60,29 +49,33 @@ class Commands:
         exchange_log: Log,
         vectors: Vectors,
         populations: Populations,
-        scorer: Scorer,
+        scorer: Scores,
         encoder: str,
+        shared: Routing | None = None,
     ):
+        """`shared` says what this worker is to answer, where there are several."""
         self._data_dir = settings.data_dir
-        self._max_baseline = settings.drift.max_baseline
-        self._ring = settings.drift.recent_samples
+        ring = settings.drift.recent_samples
         self._history = history
         self._ledger = ledger
         self._log = exchange_log
         self._vectors = vectors
         self._populations = populations
         self._scorer = scorer
-        self._encoder = encoder
-        self.erasing = Erasing(history, ledger, exchange_log, vectors, populations)
-        self._comparing = Comparing(history, vectors, self._ring, encoder)
-        self._placing = Placing(history, exchange_log, vectors, populations, self._ring)
+        self._shared = shared
+        self.erasing = Erasing(
+            history, ledger, exchange_log, vectors, populations, shared.scored_up_to if shared else history.cursor
+        )
+        self._comparing = Comparing(history, vectors, ring, encoder)
+        self._placing = Placing(history, exchange_log, vectors, populations, ring)
+        baselines = BaselineCommands(settings.drift, history, ledger, vectors, populations, scorer, encoder)
         # When those that the disk did not allow are tried again, by their ids.
         self._erase_again: dict[str, float] = {}
         self._kinds: dict[str, Callable[[str, dict[str, Any]], None]] = {
             "score": self._score,
-            "baseline": self._baseline,
-            "activate": self._activate,
-            "deactivate": self._deactivate,
+            "baseline": baselines.make,
+            "activate": baselines.activate,
+            "deactivate": baselines.deactivate,
             "place": self._place,
             "digests": self._digests,
             "erase": self._erase,
@@ -91,14 +84,17 @@ class Commands:
         }
 
     def answer_all(self) -> None:
-        for command_id, kind, arguments in self._ledger.commands():
-            # What had passed when this was asked must be scored first, or be gone from the log unread.
-            if self._scorer.cursor < min(arguments["head"], self._log.head()):
-                continue
+        for command_id, kind, asked in self._ledger.commands():
             if time.monotonic() < self._erase_again.get(command_id, 0.0):
+                continue
+            arguments = self._shared.due(kind, asked) if self._shared else self._due(asked)
+            if arguments is None:
                 continue
             try:
                 self._kinds[kind](command_id, arguments)
+            except Lost:
+                # The monitor is another worker's by now, and so is the answer.
+                raise
             except Refused as refusal:
                 self._refuse(command_id, refusal.status, str(refusal))
             except Exception as error:
@@ -107,9 +103,18 @@ class Commands:
                     log.warning("what was asked to be erased is not erased yet; this is tried again", error=str(error))
                     self._erase_again[command_id] = time.monotonic() + ERASE_AGAIN_SECONDS
                     continue
+                if isinstance(error, VectorStoreError):
+                    # What may pass is left unanswered: it is done when the store is there again.
+                    if not error.passing:
+                        self._refuse(command_id, 503, str(error))
+                    raise
                 # Answered before it ends the worker: left unanswered it would end each worker after this one too.
                 self._refuse(command_id, 500, "The worker failed at this; its log says why, and it starts again.")
                 raise
+
+    def _due(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        """What had passed when this was asked must be scored first, or be gone from the log unread."""
+        return asked if self._scorer.cursor >= min(asked["head"], self._log.head()) else None
 
     def _refuse(self, command_id: str, status: int, message: str) -> None:
         self._ledger.commit(Changes(answers={command_id: {"status": status, "error": message}}))
@@ -133,115 +138,12 @@ class Commands:
     def _digests(self, command_id: str, told: dict[str, Any]) -> None:
         """What stands behind each of Ollama's model names, from now on."""
         changes = Changes(answers={command_id: {"models": len(told["digests"])}})
-        scorer, after = self._scorer, told["digests"]
-        details = told.get("details", {})
-        for population in self._populations:
-            model = population.row.model
-            digests = digest_of(model, scorer.digests), digest_of(model, after)
-            known = details_of(model, scorer.details), details_of(model, details)
-            changes.annotations += [(population.name, "digest", mark) for mark in marks(model, digests, *known)]
-        scorer.digests, scorer.details = after, details
-        changes.state = self._scorer.state("ready")
-        self._ledger.commit(changes)
-
-    def _baseline(self, command_id: str, asked: dict[str, Any]) -> None:
-        population = self._populations.get(asked["monitor"])
-        if population is not None and population.name.startswith(PREFIX):
-            raise Refused(
-                409,
-                f"monitor = {population.name!r}: a canary's rounds are compared with its reference, which "
-                f"POST /canaries/{population.name.removeprefix(PREFIX)}/reference makes anew.",
-            )
-        if population is None:
-            known = ", ".join(p.name for p in self._populations) or "none yet"
-            raise Refused(409, f"monitor = {asked['monitor']!r}: no answer of it has been seen (known: {known}).")
-        choice = Choice(last=asked["last"], since=asked["since"], exchange_ids=asked["exchange_ids"])
-        try:
-            rows = candidates(self._history, population.row, choice, kept=self._ring, most=self._max_baseline)
-        except NotAmong as error:
-            raise Refused(409, str(error)) from None
-        if len(rows) < 2:
-            raise Refused(409, too_few(population.name, len(rows)))
-        samples = self._window_vectors(population, rows)
-        row = BaselineRow(
-            id=asked["id"],
-            monitor=population.name,
-            created_at=time.time(),
-            size=len(rows),
-            encoder=self._encoder,
-            note=asked["note"],
-            calibration=None,
-        )
-        self._vectors.put(BASELINE, row.id, list(enumerate(samples)), {"monitor": row.monitor, "baseline": row.id})
-        kept = [msgspec.structs.replace(r, number=position) for position, r in enumerate(rows)]
-        before = population.row
-        population.row = msgspec.structs.replace(
-            population.row, baseline_id=row.id, baseline_at=time.time(), observed=0
-        )
-        changes = _changes(population, row, command_id, f"{row.size} answers of {row.monitor} are the baseline now.")
-        changes.baseline, changes.baseline_samples, changes.left = row, kept, [before]
-        changes.endings.append((population.name, row.id, population.endings.back_to(row.size)))
-        changes.endings.append(_set(population))
-        self._ledger.commit(changes)
-        self._populations.watch(population, row.id)
-
-    def _window_vectors(self, population: Population, rows: list[SampleRow]) -> list[Sample]:
-        """The vectors of these samples. Refused when the vector store holds none or others."""
-        try:
-            samples = self._vectors.get(WINDOW, population.name, [row.number % self._ring for row in rows])
-        except KeyError:
-            samples = []
-        if [s.exchange_id for s in samples] != [r.exchange_id for r in rows]:
-            raise Refused(409, f"The vectors of these answers of {population.name} are gone: send new ones first.")
-        return samples
-
-    def _activate(self, command_id: str, asked: dict[str, Any]) -> None:
-        row = self._history.baseline(asked["id"])
-        population = self._populations.get(row.monitor) if row else None
-        if row is None or population is None:
-            raise Refused(404, f"baseline_id = {asked['id']!r}: there is no such baseline.")
-        before = population.row
-        anew = msgspec.structs.replace(before, baseline_id=row.id, baseline_at=time.time(), observed=0)
-        # The active one made active again is how to empty the window.
-        resumed = as_left(self._history.engine, before, row.id) if before.baseline_id != row.id else None
-        population.row = resumed or anew
-        try:
-            self._populations.watch(population, row.id)
-        except Unusable as error:
-            population.row = before
-            raise Refused(409, str(error)) from None
-        # Watching it has counted anew where the window's vectors are gone.
-        goes_on = resumed is not None and population.row.observed == resumed.observed
-        how = "nothing was scored since: the comparison goes on" if goes_on else "the window starts anew"
-        message = f"The baseline of {row.monitor} is the one of {row.size} answers again; {how}."
-        changes = _changes(population, row, command_id, message)
-        if before.baseline_id != row.id:
-            changes.left = [before]
-        if not goes_on:
-            changes.endings.append(_set(population))
-        elif population.row.observed:
-            # What it says now stands at once: the evidence and the witnesses are the other baseline's, or gone.
-            self._scorer.report(population, changes)
-        self._ledger.commit(changes)
-
-    def _deactivate(self, command_id: str, asked: dict[str, Any]) -> None:
-        row = self._history.baseline(asked["id"])
-        population = self._populations.get(row.monitor) if row else None
-        if row is None or population is None:
-            raise Refused(404, f"baseline_id = {asked['id']!r}: there is no such baseline.")
-        if population.row.baseline_id != row.id:
-            raise Refused(
-                409,
-                f"baseline_id = {row.id!r}: it is not the active one of {row.monitor}; GET /baseline says which is.",
-            )
-        before = population.row
-        population.row = msgspec.structs.replace(before, baseline_id=None, baseline_at=None, observed=0)
-        self._populations.unwatch(population)
-        message = f"{row.monitor} has no baseline now; the one of {row.size} answers stays listed."
-        changes = _changes(population, row, command_id, message)
-        changes.left = [before]
-        changes.annotations = [(row.monitor, "baseline", "No baseline any more.")]
-        changes.events = [("baseline", {"monitor": row.monitor, "id": None, "size": 0})]
+        before, after = self._scorer.models, Models(told["digests"], told.get("details", {}))
+        for row in self._history.monitors():
+            digests = digest_of(row.model, before.digests), digest_of(row.model, after.digests)
+            known = details_of(row.model, before.details), details_of(row.model, after.details)
+            changes.annotations += [(row.name, "digest", mark) for mark in marks(row.model, digests, *known)]
+        self._scorer.learn(after, changes)
         self._ledger.commit(changes)
 
     def _erase(self, command_id: str, asked: dict[str, Any]) -> None:
@@ -263,6 +165,8 @@ class Commands:
 
     def _backup(self, command_id: str, asked: dict[str, Any]) -> None:
         """History and vectors as they are between two batches."""
+        if self._shared:
+            raise Refused(409, "Several workers share this data: back up PostgreSQL and Qdrant with their own tools.")
         if time.time() - asked.get("asked_at", 0.0) > WAIT_SECONDS:
             raise Refused(410, "Nobody waits for this backup any more.")
         try:
@@ -275,20 +179,3 @@ class Commands:
         """Where an answer falls among the baseline's."""
         place = self._placing.place(asked["exchange_id"], asked["neighbours"])
         self._ledger.commit(Changes(answers={command_id: place}))
-
-
-def _set(population: Population) -> tuple[str, str, Runs]:
-    """How its exchanges ended, with a mark that a baseline was set."""
-    population.endings.set_baseline()
-    return population.name, "", population.endings.runs
-
-
-def _changes(population: Population, row: BaselineRow, command_id: str, message: str) -> Changes:
-    answer = {"message": message, "baseline_id": row.id, "baseline_size": row.size, "monitor": row.monitor}
-    return Changes(
-        monitors=[population.written()],
-        annotations=[(row.monitor, "baseline", f"Baseline of {row.size} answers. {row.note}".strip())],
-        events=[("baseline", {"monitor": row.monitor, "id": row.id, "size": row.size})],
-        witnesses={row.monitor: []},
-        answers={command_id: answer},
-    )

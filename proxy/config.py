@@ -1,5 +1,6 @@
 """Settings: config.toml, then the environment, then flags, into frozen structs. The only reader of settings."""
 
+import importlib.util
 import re
 import tomllib
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from proxy import embedding_settings as embedding
 from proxy.canary import settings as canary
 from proxy.ingest import settings as ingest
 from proxy.notify import settings as notify
@@ -16,6 +18,8 @@ from proxy.section import ConfigError
 from proxy.settings import Settings
 
 PREFIX = "DRIFTIUM_"
+MOST_PARTITIONS = 200
+"""PostgreSQL locks each that a query may touch, and has room for some thousands of locks."""
 _SERVICE_LINK = re.compile(r"\w*_(SERVICE_HOST|SERVICE_PORT|PORT_\d|PORT=\w+://)")
 """NAME=value of the variables that Kubernetes adds for a service whose name begins with driftium: no settings."""
 
@@ -43,6 +47,8 @@ def load(path: Path | None = None, *, environ: Mapping[str, str], flags: Mapping
         if value is not None:
             _put(tree, key, value)
             origins[key] = "--" + key.rpartition(".")[2].replace("_", "-")
+    if "vector_store" in tree:
+        raise ConfigError(f"{source}: [vector_store] is called [qdrant] now")
     try:
         settings = msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
@@ -111,7 +117,7 @@ def _is_secret(key: str) -> bool:
     """Whether the value may be one. What was put under a wrong key, or in place of a variable's name, may be too."""
     leaf = key.rpartition(".")[2]
     told = key.startswith("notify") and (leaf == "url" or leaf not in notify.Notify.__struct_fields__)
-    return key.startswith("server.admin") or told or leaf.endswith("_env")
+    return key == "database.url" or key.startswith("server.admin") or told or leaf.endswith("_env")
 
 
 def _shown(key: str, value: Any) -> str:
@@ -140,6 +146,8 @@ def _check(s: Settings) -> None:
         )
     if not all("!" <= character <= "~" for character in s.server.admin_token):
         raise ConfigError("server.admin_token = (not shown): must be printable ASCII characters without a space")
+    if s.database.url:
+        _check_database(s)
     if list(s.drift.windows) != sorted(set(s.drift.windows)):
         raise ConfigError(f"drift.windows = {list(s.drift.windows)}: must rise and hold each size once")
     need = max(s.drift.windows) + s.worker.batch
@@ -155,6 +163,15 @@ def _check(s: Settings) -> None:
         )
     if s.server.public_url and (wrong := notify.wrong_address(s.server.public_url)):
         raise ConfigError(f"server.public_url = {s.server.public_url!r}: {wrong}")
+    embedding.check(s.embedder)
+    if s.qdrant.url:
+        parts = _split("qdrant.url", s.qdrant.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username is not None:
+            shown = "(not shown)" if parts.query or parts.username is not None else repr(s.qdrant.url)
+            raise ConfigError(
+                f"qdrant.url = {shown}: must be http(s)://host[:port][/prefix]; "
+                "a key comes from the environment (qdrant.api_key_env)"
+            )
     if s.privacy.redact:
         from proxy.masking import Masks  # Only for those who mask: it brings a library.
 
@@ -163,6 +180,27 @@ def _check(s: Settings) -> None:
         parts = _split("server.cors_origins", origin)
         if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path):
             raise ConfigError(f"server.cors_origins = {origin!r}: must be scheme://host[:port] without a path, or *")
+
+
+def _check_database(s: Settings) -> None:
+    # The address holds a password as often as not.
+    told = "database.url = (not shown)"
+    try:
+        parts = urlsplit(s.database.url)
+        _ = parts.port
+    except ValueError:
+        raise ConfigError(f"{told}: must be a URL") from None
+    if parts.scheme != "postgresql+psycopg" or not parts.path.strip("/"):
+        raise ConfigError(f"{told}: must be postgresql+psycopg://user@host[:port]/name")
+    if importlib.util.find_spec("psycopg") is None:
+        raise ConfigError(f"{told}: needs a driver: pip install 'driftium[postgres]'")
+    if s.log.keep_days * 24 / s.database.partition_hours > MOST_PARTITIONS:
+        raise ConfigError(
+            f"database.partition_hours = {s.database.partition_hours}: too short for log.keep_days = "
+            f"{s.log.keep_days:g}: the log would have more than {MOST_PARTITIONS} partitions"
+        )
+    if not s.qdrant.url:
+        raise ConfigError(f"{told}: needs qdrant.url too: workers on several machines share their vectors there")
 
 
 def _split(key: str, url: str) -> SplitResult:

@@ -14,10 +14,11 @@ from proxy.rca.investigations import Investigations
 from proxy.relay import Relay
 from proxy.routes.followers import Followers
 from proxy.settings import Settings
-from proxy.stores.history import History, WorkerState
+from proxy.stores.history import History
 from proxy.stores.log import Log
 from proxy.stores.root_causes import RootCauses
 from proxy.stores.runs import Runs
+from proxy.stores.state import WorkerState
 from proxy.tabular.jobs import Jobs
 from proxy.tabular.references import References
 from proxy.tabular.uploads import Uploads
@@ -87,7 +88,7 @@ class Context:
             "upstream": bool(self.probe.up),
             "worker": state is not None,
             "vector_store": bool(state and state.vector_store),
-            "embedder": bool(state and state.encoder),
+            "embedder": bool(state and state.encoder and not state.embedder_away),
             **({"scheduler": self.scheduler.running} if self.scheduler else {}),
         }
 
@@ -100,8 +101,9 @@ class Context:
         if state is None or state.stage in ("stopped", "failed"):
             return None
         if self.worker:
-            return state if self.worker.running and state.pid == self.worker.pid else None
-        return state if time.time() - state.heartbeat_at < STALLED_SECONDS else None
+            return state if self.worker.running and state.is_of(self.worker.pid) else None
+        # Of several each holds its lock, and clocks of several machines differ.
+        return state if state.processes or time.time() - state.heartbeat_at < STALLED_SECONDS else None
 
     def upstream_advice(self) -> str:
         """What to do while the model server does not answer."""

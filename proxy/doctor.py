@@ -8,7 +8,7 @@ from importlib.metadata import version
 from rich.console import Console
 from rich.text import Text
 
-from proxy.checks import Finding, Mark, machine, models
+from proxy.checks import Finding, Mark, database, machine, models
 from proxy.settings import Settings
 
 OK, ERROR, UPSTREAM = 0, 1, 4
@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[Settings], Iterable[Finding]], ...] = (
     machine.port,
     machine.data_folder,
     machine.databases,
+    database.postgres,
     machine.vector_store,
     machine.clock,
 )

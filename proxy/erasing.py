@@ -1,5 +1,7 @@
 """The worker's part of an erasure: the vectors, what it holds in memory, and what it wrote while it was asked."""
 
+from collections.abc import Callable
+
 import msgspec
 import sqlalchemy as sa
 
@@ -21,12 +23,22 @@ class Erasing:
     a single sample nothing can be said, so a baseline with fewer than two goes too.
     """
 
-    def __init__(self, history: History, ledger: Ledger, exchange_log: Log, vectors: Vectors, populations: Populations):
+    def __init__(
+        self,
+        history: History,
+        ledger: Ledger,
+        exchange_log: Log,
+        vectors: Vectors,
+        populations: Populations,
+        scored_up_to: Callable[[], int],
+    ):
+        """`scored_up_to` tells up to which sequence number nothing in the log waits any more."""
         self._history = history
         self._ledger = ledger
         self._log = exchange_log
         self._vectors = vectors
         self._populations = populations
+        self._scored_up_to = scored_up_to
 
     def monitor(self, name: str, up_to: int | None = None) -> None:
         """Erase a monitor, with its log entries up to a sequence number: else up to what the worker has read.
@@ -36,8 +48,8 @@ class Erasing:
         self._populations.forget(name)
         self._vectors.erase("monitor", name)
         erase_monitor(self._history.engine, name)
-        last = self._history.cursor() if up_to is None else up_to
-        self._log.erase_monitor(name, [p.name for p in self._populations], last)
+        last = self._scored_up_to() if up_to is None else up_to
+        self._log.erase_monitor(name, [row.name for row in self._history.monitors()], last)
         self._overwrite()
 
     def exchange(self, exchange_id: str, since: dict[str, float]) -> None:

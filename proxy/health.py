@@ -14,7 +14,7 @@ from proxy.moments import iso
 from proxy.ollama_models import ollama_lives_at
 from proxy.storage import storage_fault
 from proxy.stores.faults import Fault
-from proxy.stores.history import WorkerState
+from proxy.stores.state import WorkerState
 
 MOST_MODELS = 20
 """Named in an answer."""
@@ -53,6 +53,8 @@ class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
     message: str | UnsetType = UNSET
     mend: str | UnsetType = UNSET
     restarts: int | UnsetType = UNSET
+    workers: int | UnsetType = UNSET
+    """How many work; absent where there is one by design."""
     pid: int | UnsetType = UNSET
     stage: str | UnsetType = UNSET
     stage_seconds: float | UnsetType = UNSET
@@ -97,7 +99,7 @@ class EmbedderHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SchedulerHealth(msgspec.Struct, frozen=True, kw_only=True):
-    status: Literal["ready", "starting", "restarting", "stalled", "failing"]
+    status: Literal["ready", "standing by", "starting", "restarting", "stalled", "failing"]
     message: str | UnsetType = UNSET
     mend: str | UnsetType = UNSET
     restarts: int
@@ -127,10 +129,10 @@ def health(context: Context) -> Health:
     waiting, first = (0, None) if fault else context.log.waiting(context.history.cursor())
     worker = _worker(context, state, last, first)
     tap = _tap(context, waiting)
-    served = context.probe.up and not _ollama_is_empty(context)
+    served = context.probe.up and not _ollama_is_empty(context) and not (state and state.embedder_away)
     scheduler = _scheduler(context)
     fine = served and worker.status in ("ready", "off") and tap.status == "ok" and fault is None
-    fine = fine and (scheduler is UNSET or scheduler.status in ("ready", "starting"))
+    fine = fine and (scheduler is UNSET or scheduler.status in ("ready", "standing by", "starting"))
     return Health(
         generated_at=iso(time.time()),
         status="ok" if fine else "degraded",
@@ -208,6 +210,7 @@ def _worker(
         message=message,
         mend=DOCTOR if status == "stalled" else UNSET,
         restarts=restarts,
+        workers=UNSET if state.processes is None else len(state.processes),
         pid=state.pid,
         stage=state.stage,
         stage_seconds=round(now - state.since, 1),
@@ -248,8 +251,11 @@ def _vector_store(state: WorkerState | None, last: WorkerState | None, worker: W
 
 def _embedder(state: WorkerState | None, last: WorkerState | None, worker: WorkerHealth) -> EmbedderHealth:
     encoder = state.encoder if state else None
+    if state and state.embedder_away:
+        return EmbedderHealth(status="not ready", encoder=encoder, message=state.embedder_note, mend=DOCTOR)
     if encoder or not _failed(last, "embedder"):
-        return EmbedderHealth(status="ready" if encoder else "not ready", encoder=encoder, message=_waits(worker))
+        message = (state.embedder_note if state else "") or _waits(worker)
+        return EmbedderHealth(status="ready" if encoder else "not ready", encoder=encoder, message=message)
     mend = "pip install 'driftium[embedded]'"
     return EmbedderHealth(status="not ready", encoder=encoder, message=last.error if last else UNSET, mend=mend)
 
@@ -258,6 +264,9 @@ def _scheduler(context: Context) -> SchedulerHealth | UnsetType:
     child = context.scheduler
     if child is None:
         return UNSET
+    if child.running and child.last.get("standing_by"):
+        waits = "The scheduler of another proxy works; this one takes over when that one ends."
+        return SchedulerHealth(status="standing by", message=waits, restarts=child.restarts, jobs=0)
     try:
         state = read_heartbeat(context.history.engine)
     except SQLAlchemyError:

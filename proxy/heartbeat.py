@@ -38,4 +38,4 @@ def read_heartbeat(engine: sa.Engine) -> SchedulerState | None:
 
 def write_heartbeat(engine: sa.Engine, state: SchedulerState) -> None:
     with engine.begin() as db:
-        db.execute(upsert(t.state, {"name": NAME, "body": msgspec.json.encode(state).decode()}, ["name"]))
+        upsert(db, t.state, {"name": NAME, "body": msgspec.json.encode(state).decode()}, ["name"])

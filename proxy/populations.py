@@ -1,7 +1,7 @@
 """All monitors in the worker's memory: taken up after a restart, found for an exchange, calibrated in slices."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import msgspec
 import numpy as np
@@ -12,7 +12,7 @@ from drift.policy import Policy
 from drift.records import Report
 from drift.samples import Sample
 from drift.semantic.calibration import Calibration, calibrate
-from proxy.names import OTHER, wanted_name
+from proxy.naming import Naming
 from proxy.population import Population
 from proxy.settings import Settings
 from proxy.stores.canaries import PREFIX
@@ -32,28 +32,29 @@ class Unusable(Exception):
 class Populations:
     """The monitors by name. `problems` holds those whose baseline could not be loaded, with what to do."""
 
-    def __init__(self, settings: Settings, policy: Policy, history: History, vectors: Vectors, encoder: str):
-        self._settings = settings
+    def __init__(
+        self,
+        settings: Settings,
+        policy: Policy,
+        history: History,
+        vectors: Vectors,
+        encoder: str,
+        rows: Iterable[MonitorRow] | None = None,
+    ):
+        """Takes up these monitors; without `rows` all that there are."""
         self.policy = policy
         self._history = history
         self._vectors = vectors
         self._encoder = encoder
         self._ring = settings.drift.recent_samples
-        self._canaries = {canary.monitor for canary in settings.canary}
-        self._by_name = {
-            row.name: Population(row, policy, read_endings(history.engine, row.name)) for row in history.monitors()
-        }
+        self._naming = Naming(settings)
+        self._by_name: dict[str, Population] = {}
         self._calibrations: dict[str, Generator[float, None, Calibration]] = {}
         self.progress: dict[str, float] = {}
         """{monitor: share of its calibration that is done}"""
         self.problems: dict[str, str] = {}
-        for population in self:
-            if population.row.baseline_id:
-                try:
-                    self.watch(population, population.row.baseline_id)
-                except Unusable as error:
-                    log.error("a baseline cannot be used", monitor=population.name, error=str(error))
-                    self.problems[population.name] = str(error)
+        for row in history.monitors() if rows is None else rows:
+            self.take(row)
 
     def __iter__(self) -> Iterator[Population]:
         return iter(self._by_name.values())
@@ -65,33 +66,25 @@ class Populations:
         users = (one for one in self if not one.name.startswith(PREFIX))
         return max(users, key=lambda p: (p.row.received, p.counts.total()), default=None)
 
-    def of(self, entry: Entry, *, answered: bool) -> Population:
-        """The monitor of an entry: what the client named, else its model; "other" past the limits.
+    def take(self, row: MonitorRow) -> None:
+        """Take up a monitor as the history knows it, with its baseline and window: nothing is embedded again."""
+        population = Population(row, self.policy, read_endings(self._history.engine, row.name))
+        self._by_name[row.name] = population
+        if row.baseline_id:
+            try:
+                self.watch(population, row.baseline_id)
+            except Unusable as error:
+                log.error("a baseline cannot be used", monitor=row.name, error=str(error))
+                self.problems[row.name] = str(error)
 
-        Only an answer makes a name known: failures can name anything.
-        """
-        name = wanted_name(entry.monitor, entry.model)
-        limits = self._settings.monitors
-        if name.startswith(PREFIX):
-            # Those that are configured have a place of their own beyond the limits; nobody else may take their names.
-            name = name if entry.monitor is not None and name in self._canaries else OTHER
-        elif entry.monitor is not None and limits.allow and name not in limits.allow:
-            name = OTHER
-        if name not in self._by_name and name not in (OTHER, *self._canaries):
-            full = sum(known != OTHER and not known.startswith(PREFIX) for known in self._by_name) >= limits.max
-            if full or not answered:
-                name = OTHER
+    def of(self, entry: Entry, *, answered: bool) -> Population:
+        """The monitor of an entry."""
+        return self.named(self._naming.of(entry, self._by_name, answered=answered), entry.model)
+
+    def named(self, name: str, model: str) -> Population:
+        """The monitor of that name, a new one where there is none."""
         if name not in self._by_name:
-            row = MonitorRow(
-                name=name,
-                created_at=time.time(),
-                last_scored_at=None,
-                model=entry.model,
-                response_model="",
-                received=0,
-                observed=0,
-            )
-            self._by_name[name] = Population(row, self.policy, Endings())
+            self._by_name[name] = Population(new_row(name, model), self.policy, Endings())
         return self._by_name[name]
 
     def forget(self, name: str) -> None:
@@ -148,10 +141,13 @@ class Populations:
         # Erased ones are missing: none from before the baseline may take their places.
         oldest = population.row.received - observed
         rows = self._history.samples(population.name, limit=keep, since=oldest)[::-1]
+        # Another encoder may have been at work meanwhile.
+        rows = [one for one in rows if one.text.is_of(self._encoder)]
         texts = {one.exchange_id: one.text for one in rows}
         try:
             samples = self._vectors.get(WINDOW, population.name, [one.number % self._ring for one in rows])
-            window = [_whole(sample, texts) for sample in samples]
+            # A place may hold what a worker wrote that did not know yet that the monitor had another owner.
+            window = [_whole(sample, texts) for sample in samples if sample.exchange_id in texts]
         except KeyError:
             log.warning("the window's vectors are gone; it fills anew", monitor=population.name)
             population.row = msgspec.structs.replace(population.row, observed=0, baseline_at=time.time())
@@ -172,7 +168,7 @@ class Populations:
             return window
         known = {sample.exchange_id for sample in window}
         rows = self._history.samples(row.name, limit=wanted + len(window), since=row.received - row.observed)
-        older = [one for one in reversed(rows) if one.exchange_id not in known]
+        older = [one for one in reversed(rows) if one.exchange_id not in known and one.text.is_of(self._encoder)]
         texts = {one.exchange_id: one.text for one in older}
         try:
             samples = self._vectors.get(WINDOW, row.name, [one.number % self._ring for one in older])
@@ -227,6 +223,19 @@ class Populations:
             population.baseline = population.baseline.with_calibration(done.value)
             population.monitor.set_calibration(done.value)
             return population, done.value
+
+
+def new_row(name: str, model: str) -> MonitorRow:
+    """A monitor of which nothing has been seen."""
+    return MonitorRow(
+        name=name,
+        created_at=time.time(),
+        last_scored_at=None,
+        model=model,
+        response_model="",
+        received=0,
+        observed=0,
+    )
 
 
 def _whole(sample: Sample, texts: dict[str, Text]) -> Sample:

@@ -23,5 +23,6 @@ class SampleView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sample_view(row: SampleRow) -> SampleView:
-    text = {name: getattr(row.text, name) for name in row.text.__struct_fields__}
+    shown = [name for name in SampleView.__struct_fields__ if name in row.text.__struct_fields__]
+    text = {name: getattr(row.text, name) for name in shown}
     return SampleView(id=row.exchange_id, timestamp=iso(row.at), **text)

@@ -3,13 +3,13 @@
 A job that fails is logged, counted and tried again when it is due next; it ends neither the process nor another job.
 """
 
+import json
 import logging
 import os
 import sys
 import threading
 import time
 import traceback
-from contextlib import closing
 from datetime import UTC
 
 import structlog
@@ -26,13 +26,18 @@ from proxy.notify.jobs import add_jobs as add_notify_jobs
 from proxy.settings import Settings
 from proxy.stores import counters
 from proxy.stores.faults import fault_of
-from proxy.stores.history import History, open_history
-from proxy.stores.log import Log, open_log
+from proxy.stores.history import History
+from proxy.stores.log import Log
+from proxy.stores.opening import opened
+from proxy.turn import WORD_SECONDS, Turn
 
 log = structlog.get_logger()
 
 ADD_JOBS = (add_notify_jobs, add_ingest_jobs, add_canary_jobs)
 """Called once, before the scheduler starts, each with (scheduler, settings, history, exchange_log)."""
+
+STANDS_BY = "standing_by"
+"""What it tells its supervisor: true while the scheduler of another proxy works."""
 
 HEARTBEAT_SECONDS = 5.0
 FINISH_SECONDS = 5.0
@@ -48,12 +53,13 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
     # It logs whole tracebacks, whose messages may quote prompts and answers.
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL + 1)
     try:
-        with (
-            alone(settings.data_dir, "scheduler"),
-            closing(open_history(settings.data_dir)) as history,
-            closing(open_log(settings.data_dir)) as exchange_log,
-        ):
-            _work(settings, history, exchange_log, stop)
+        with alone(settings.data_dir, "scheduler"), opened(settings) as (history, exchange_log):
+            if not settings.database.url:
+                _work(settings, history, exchange_log, stop)
+                return 0
+            with Turn(history.engine, "scheduler") as turn:
+                if _wait_for(turn, stop, tell=end_with_parent):
+                    _work(settings, history, exchange_log, stop, turn)
             return 0
     except Busy as error:
         log.error(str(error))
@@ -64,7 +70,35 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
     return 1
 
 
-def _work(settings: Settings, history: History, exchange_log: Log, stop: threading.Event) -> None:
+def _wait_for(turn: Turn, stop: threading.Event, *, tell: bool) -> bool:
+    """Stand by until it is this process's turn; False when it is to stop before that."""
+    mine, told = turn.mine(), None
+    while not stop.is_set():
+        if tell and told is not mine:
+            # To the supervisor, which shows it.
+            print(json.dumps({STANDS_BY: not mine}), flush=True)
+        if mine:
+            return True
+        if told is None:
+            log.info("the scheduler of another proxy works; this one stands by")
+        told = mine
+        stop.wait(WORD_SECONDS)
+        mine = turn.mine()
+    return False
+
+
+def _is_over(turn: Turn) -> bool:
+    """Whether the work is another's by now."""
+    try:
+        return not turn.mine()
+    except SQLAlchemyError:
+        # Nobody can take it over in a database that cannot be reached, and people are to be told that it cannot.
+        return False
+
+
+def _work(
+    settings: Settings, history: History, exchange_log: Log, stop: threading.Event, turn: Turn | None = None
+) -> None:
     # A job that was due while the machine slept runs once, not as often as it was missed; none runs beside itself.
     scheduler = BackgroundScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -80,8 +114,14 @@ def _work(settings: Settings, history: History, exchange_log: Log, stop: threadi
     watch = _Watch(scheduler, history)
     scheduler.start()
     log.info("the scheduler works", jobs=len(scheduler.get_jobs()))
-    while not stop.wait(HEARTBEAT_SECONDS):
-        watch.tell()
+    told_at = time.monotonic()
+    while not stop.wait(WORD_SECONDS if turn else HEARTBEAT_SECONDS):
+        if turn and _is_over(turn):
+            log.warning("another proxy's scheduler has taken the work over; this one begins anew")
+            break
+        if turn is None or time.monotonic() - told_at >= HEARTBEAT_SECONDS:
+            told_at = time.monotonic()
+            watch.tell()
     _end(scheduler)
 
 

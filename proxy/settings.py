@@ -71,10 +71,20 @@ class Worker(Section, frozen=True):
 class Embedder(Section, frozen=True):
     path: str = ""
     allow_hub: bool = True
+    backend: Literal["auto", "torch", "onnx"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "int8"] = "fp32"
     batch_size: Count = 8
     threads: Annotated[int, Meta(ge=0)] = 0
+    url: str = ""
+    model: str = ""
+    api_key_env: str = ""
+    timeout_seconds: Seconds = 30.0
+    concurrency: Annotated[int, Meta(ge=1, le=64)] = 4
+    request_texts: Annotated[int, Meta(ge=1, le=2048)] = 32
+    max_characters: Annotated[int, Meta(ge=100)] = 2_000
+    fallback: Literal["", "local"] = ""
+    fallback_seconds: Annotated[float, Meta(ge=0, le=1e9)] = 60.0
 
 
 class Drift(Section, frozen=True):
@@ -90,9 +100,25 @@ class History(Section, frozen=True):
     keep_rollup_days: Count = 400
 
 
-class VectorStore(Section, frozen=True):
+class Database(Section, frozen=True):
+    url: str = ""
+    schema: str = "driftium"
+    connect_seconds: Seconds = 5.0
+    partition_hours: Annotated[int, Meta(ge=1, le=168)] = 24
+
+
+class Qdrant(Section, frozen=True):
     url: str = ""
     api_key_env: str = "QDRANT_API_KEY"
+    ca_file: str = ""
+    timeout_seconds: Seconds = 30.0
+    prefix: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]*$", max_length=100)] = ""
+    batch: Count = 256
+    on_disk: bool = True
+    hnsw_m: Annotated[int, Meta(ge=0, le=1024)] = 0
+    quantization: Literal["none", "int8"] = "none"
+    shard_number: Annotated[int, Meta(ge=0)] = 0
+    replication_factor: Count = 1
 
 
 class Tabular(Section, frozen=True):
@@ -132,7 +158,8 @@ class Settings(Section, frozen=True):
     embedder: Embedder = Embedder()
     drift: Drift = Drift()
     history: History = History()
-    vector_store: VectorStore = VectorStore()
+    database: Database = Database()
+    qdrant: Qdrant = Qdrant()
     tabular: Tabular = Tabular()
     rca: Rca = Rca()
     privacy: Privacy = Privacy()

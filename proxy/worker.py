@@ -1,7 +1,6 @@
 """The worker process: log -> parse -> embed -> observe -> history and vectors. Knows the log and never HTTP."""
 
 import os
-import sys
 import threading
 import time
 
@@ -9,27 +8,28 @@ import msgspec
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from drift.embedder import Embedder, find_weights
 from drift.errors import DriftError, EmbedderUnavailable
 from drift.policy import Policy
-from drift.semantic.calibration import Calibration
-from proxy import logs
 from proxy.alone import Busy, alone
 from proxy.children import stop_on_signals, when_parent_ends
 from proxy.clock import Clock
 from proxy.commands import Commands
-from proxy.population import Population
+from proxy.embedding import TextEncoder, make_embedder
 from proxy.populations import Populations
 from proxy.scoring import Scorer
 from proxy.settings import Settings
-from proxy.stores.database import give_back, identity
+from proxy.stores.database import give_back
 from proxy.stores.faults import fault_of
 from proxy.stores.history import FILE as HISTORY_FILE
-from proxy.stores.history import History, WorkerState, open_history
+from proxy.stores.history import History, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import FILE as LOG_FILE
 from proxy.stores.log import Log, open_log
+from proxy.stores.sqlite import identity
+from proxy.stores.state import WorkerState
 from proxy.stores.vectors import Vectors, VectorStoreError
+from proxy.upkeep import Upkeep
+from proxy.waiting import Waiting
 
 log = structlog.get_logger()
 
@@ -37,8 +37,6 @@ HEARTBEAT_SECONDS = 2.0
 PRUNE_SECONDS = 60.0
 FIRST_PRUNE_SECONDS = 5.0
 """Whoever waits for a worker to be ready has something to ask of it, and the history's lock may be free for that."""
-CALIBRATION_SHARE = 0.25
-"""Of the time that a batch took: under steady load a calibration must end too."""
 
 
 class Worker:
@@ -51,7 +49,7 @@ class Worker:
         ledger: Ledger,
         exchange_log: Log,
         vectors: Vectors,
-        embedder: Embedder,
+        embedder: TextEncoder,
     ):
         drift = settings.drift
         policy = Policy(
@@ -66,6 +64,9 @@ class Worker:
         self._scorer = Scorer(settings, history, ledger, exchange_log, vectors, embedder, self._populations)
         self._commands = Commands(
             settings, history, ledger, exchange_log, vectors, self._populations, self._scorer, embedder.encoder
+        )
+        self._upkeep = Upkeep(
+            history, ledger, self._populations, self._scorer, self._commands.erasing, settings.monitors.expire_days
         )
         self._told_at = 0.0
         self._pruned_at = time.monotonic() - PRUNE_SECONDS + FIRST_PRUNE_SECONDS
@@ -90,7 +91,7 @@ class Worker:
         self._commands.answer_all()
         began = time.monotonic()
         busy = self._scorer.score_batch()
-        self._calibrate(CALIBRATION_SHARE * (time.monotonic() - began))
+        self._upkeep.calibrate(time.monotonic() - began)
         self._scorer.report_late()
         now = time.monotonic()
         if now - self._told_at > HEARTBEAT_SECONDS:
@@ -101,52 +102,19 @@ class Worker:
             self._prune()
         return busy or self._populations.calibrating
 
-    def _calibrate(self, seconds: float) -> None:
-        """At least one slice of the calibration whose turn it is, and further ones for so long."""
-        deadline = time.monotonic() + seconds
-        while self._populations.calibrating:
-            if finished := self._populations.calibrate_some():
-                self._keep(*finished)
-            if time.monotonic() >= deadline:
-                return
-
-    def _keep(self, population: Population, calibration: Calibration) -> None:
-        assert population.baseline
-        baseline = population.baseline.id
-        changes = Changes(calibrations={baseline: msgspec.json.encode(calibration).decode()})
-        changes.events.append(("baseline", {"monitor": population.name, "id": baseline, "calibrated": True}))
-        if population.row.observed:
-            self._scorer.report(population, changes)
-        self._ledger.commit(changes)
-
     def _prune(self) -> None:
         """Forget what the settings no longer keep; what is old only while the clock says so, once it is trusted."""
         keep, now = self._settings.log, time.time()
         trusted = self._clock.trusted()
         if trusted:
             self._ledger.prune()
-            self._expire(now)
+            self._upkeep.expire()
         before = now - keep.keep_days * 86_400 if trusted else 0.0
         self._log.prune(before=before, max_bytes=keep.max_bytes, cursor=self._scorer.cursor)
         self._vectors.overwrite_left()
+        self._vectors.ping()
         for engine in (self._history.engine, self._log.engine):
             give_back(engine)
-
-    def _expire(self, now: float) -> None:
-        """Erase monitors whose last answer is too long ago."""
-        days = self._settings.monitors.expire_days
-        for population in list(self._populations) if days else ():
-            row = population.row
-            seen = max(row.last_scored_at or 0.0, row.created_at, row.baseline_at or 0.0)
-            if now - seen > days * 86_400:
-                log.info("a monitor has expired", monitor=row.name, days=days)
-                try:
-                    self._commands.erasing.monitor(row.name)
-                except VectorStoreError as error:
-                    log.warning("a monitor is not erased yet; this is tried again", monitor=row.name, error=str(error))
-                    # Commands are tried until they are done.
-                    self._history.ask("erase", {"monitor": row.name, "head": 0})
-                self._ledger.commit(Changes(events=[("erased", {"monitor": row.name})]))
 
 
 def run(settings: Settings, *, end_with_parent: bool) -> int:
@@ -160,6 +128,11 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
     stop_on_signals(stop)
     os.nice(settings.worker.nice)
     try:
+        if settings.database.url:
+            # Any number of workers share a database; the other way needs nothing of what this one does.
+            from proxy.shared.process import work
+
+            return work(settings, stop)
         with alone(settings.data_dir, "worker"):
             return _work(settings, stop)
     except Busy as error:
@@ -177,23 +150,37 @@ def _work(settings: Settings, stop: threading.Event) -> int:
     history = open_history(settings.data_dir)
     ledger = Ledger(history, settings.history, settings.drift.recent_samples)
     vectors = None
+
+    def tell(error: str, part: str = "vector_store") -> None:
+        log.error("the worker cannot work", error=error)
+        event = ("worker", {"stage": "failed", "error": error})
+        ledger.commit(Changes(state=_state(history, "failed", error, part), events=[event]))
+
+    def wait_for_embedder(reason: str) -> None:
+        state = msgspec.structs.replace(_state(history, "loading"), embedder_note=reason, embedder_away=True)
+        ledger.commit(Changes(state=state))
+
     try:
         ledger.commit(Changes(state=_state(history, "loading")))
+        waiting = Waiting(settings.qdrant, tell, stop)
         # Before the model, which takes seconds: a damaged store is found at once.
-        vectors = Vectors(settings.vector_store, settings.data_dir)
-        embedder = _embedder(settings)
-        vectors.create(embedder.dimension)
-        log.info("the worker is ready", encoder=embedder.encoder)
-        return Worker(settings, history, ledger, exchange_log, vectors, embedder).run(stop)
+        vectors = opened = waiting.until_done(lambda: Vectors(settings.qdrant, settings.data_dir))
+        if opened is None:
+            return 0
+        embedder = make_embedder(settings, history.engine, stop=stop, say=wait_for_embedder)
+        if embedder is None:
+            return 0
+
+        def work() -> int:
+            opened.create(embedder.dimension)
+            log.info("the worker is ready", encoder=embedder.encoder)
+            # From what is committed: what a worker that was stopped by the vector store had in memory is ahead of it.
+            return Worker(settings, history, ledger, exchange_log, opened, embedder).run(stop)
+
+        return waiting.until_done(work) or 0
     except (DriftError, VectorStoreError) as error:
-        log.error("the worker cannot work", error=str(error))
         parts = {EmbedderUnavailable: "embedder", VectorStoreError: "vector_store"}
-        ledger.commit(
-            Changes(
-                state=_state(history, "failed", str(error), parts.get(type(error), "")),
-                events=[("worker", {"stage": "failed", "error": str(error)})],
-            )
-        )
+        tell(str(error), parts.get(type(error), ""))
         return 1
     finally:
         if vectors:
@@ -204,22 +191,8 @@ def _work(settings: Settings, stop: threading.Event) -> int:
 
 def _files(settings: Settings) -> list[tuple[int, int] | None]:
     """Which files the stores are now: the doctor may move them aside."""
-    vectors = () if settings.vector_store.url else ("vectors",)
+    vectors = () if settings.qdrant.url else ("vectors",)
     return [identity(settings.data_dir / name) for name in (LOG_FILE, HISTORY_FILE, *vectors)]
-
-
-def _embedder(settings: Settings) -> Embedder:
-    wanted = settings.embedder
-    if not sys.stderr.isatty():
-        logs.speak_plainly()
-    return Embedder(
-        find_weights(wanted.path or None, allow_download=wanted.allow_hub),
-        device=wanted.device,
-        precision=wanted.precision,
-        batch_size=wanted.batch_size,
-        # Threads that wait for a core which others use make each step wait: 5 to 20 times slower on a busy machine.
-        threads=wanted.threads or max(1, (os.cpu_count() or 2) // 2),
-    )
 
 
 def _state(history: History, stage: str, error: str = "", failed: str = "") -> WorkerState:
@@ -235,5 +208,7 @@ def _state(history: History, stage: str, error: str = "", failed: str = "") -> W
         error=error,
         failed=failed,
         vector_store="",
+        embedder_note="",
+        embedder_away=False,
         calibrating={},
     )

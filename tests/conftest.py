@@ -17,6 +17,9 @@ import httpx
 import pytest
 
 from proxy.gguf import WeightsError, fetch_gguf, find_gguf
+from proxy.settings import Data, Database, Settings
+from proxy.stores.opening import Stores, opened
+from tests.postgres import Postgres, binaries
 from tests.scripted import Script, Upstream
 
 # Set before any client of the hub is imported: no test asks the network for weights.
@@ -137,6 +140,30 @@ def upstream() -> Iterator[Callable[[Script], Upstream]]:
     """Starts scripted upstreams that end with the test."""
     with contextlib.ExitStack() as stack:
         yield lambda script: stack.enter_context(Upstream(script))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL for the whole run. A test that stops or kills one starts its own."""
+    if binaries() is None:
+        pytest.skip("no PostgreSQL server is installed")
+    # Nothing here must outlive a power cut.
+    with Postgres(fsync=False) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> str:
+    """The URL of a new, empty database."""
+    return postgres.database()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    """Log and history, empty: what uses it holds for both engines."""
+    url = request.getfixturevalue("database") if request.param == "postgresql" else ""
+    with opened(Settings(data=Data(dir=str(tmp_path)), database=Database(url=url))) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from drift.samples import Sample
-from proxy.settings import VectorStore
+from proxy.settings import Qdrant
 from proxy.stores.history import open_history
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors
 
@@ -28,7 +28,7 @@ FIRST_BASELINE = "2824662ceb324355b501bf4aa3aa0f0f"
 def first_vectors(folder: Path) -> None:
     """Unit vectors for all of its samples, in the store's layout, which is the first one's still."""
     rng = np.random.default_rng(1)
-    with closing(open_history(folder)) as history, closing(Vectors(VectorStore(), folder)) as vectors:
+    with closing(open_history(folder)) as history, closing(Vectors(Qdrant(), folder)) as vectors:
         vectors.create(384)
         rows = history.samples("replay", limit=100)[::-1]
         drawn = rng.standard_normal((2, len(rows), 384))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from proxy.checks import ASK_SECONDS, Finding
+from proxy.checks import ASK_SECONDS, Finding, qdrant
 from proxy.client import bearer
 from proxy.keeping.mending import damage_of
 from proxy.settings import Settings
@@ -25,6 +25,9 @@ from proxy.stores.faults import MEND
 
 CHECK_SECONDS = 2.0
 """Longest that one database is read: a log of 1 GiB would take a minute."""
+
+MANY_POINTS = 100_000
+"""Of local mode: some 0.8 GB of memory, and minutes to open."""
 
 WARN_BYTES, FULL_BYTES = 2**30, 100 * 2**20
 CLOCK_SECONDS = 60.0
@@ -106,7 +109,8 @@ def _existing(path: Path) -> Path:
 
 
 def databases(settings: Settings) -> Iterable[Finding]:
-    for name in (log.FILE, history.FILE):
+    # With database.url none of them is used.
+    for name in () if settings.database.url else (log.FILE, history.FILE):
         path = settings.data_dir / name
         if path.is_file():
             yield _database(path)
@@ -131,26 +135,10 @@ def _database(path: Path) -> Finding:
 
 
 def vector_store(settings: Settings) -> Iterable[Finding]:
-    part, wanted = "vector store", settings.vector_store
-    if not wanted.url:
-        yield _local_vectors(settings.data_dir / "vectors")
-        return
-    key = os.environ.get(wanted.api_key_env)
-    headers = {"api-key": key} if key else {}
-    url = wanted.url.rstrip("/")
-    mend = "start Qdrant there, correct vector_store.url, or leave it empty: vectors then lie in the data folder"
-    try:
-        answer = httpx.get(f"{url}/collections", headers=headers, timeout=ASK_SECONDS, trust_env=False)
-        collections = [one["name"] for one in answer.json()["result"]["collections"]] if answer.is_success else []
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-        yield Finding("error", part, f"no Qdrant answers at {url} ({error})", mend)
-        return
-    if answer.status_code in (401, 403):
-        yield Finding("error", part, f"Qdrant at {url} refuses the key", f"export {wanted.api_key_env}=KEY")
-    elif answer.is_error:
-        yield Finding("error", part, f"{url} answers with status {answer.status_code}", mend)
+    if settings.qdrant.url:
+        yield from qdrant.server(settings)
     else:
-        yield Finding("ok", part, f"Qdrant at {url} answers; it has {len(collections)} collections")
+        yield _local_vectors(settings.data_dir / "vectors")
 
 
 def _local_vectors(folder: Path) -> Finding:
@@ -167,7 +155,20 @@ def _local_vectors(folder: Path) -> Finding:
         if damage := damage_of(path, seconds=CHECK_SECONDS):
             mend = f"{MEND} moves it aside; the baselines need to be set anew"
             return Finding("error", "vector store", f"{path} is damaged: {damage}", mend)
-    return Finding("ok", "vector store", str(folder))
+    if (points := _local_points(folder)) > MANY_POINTS:
+        found = f"{folder} holds {points} points, which the worker keeps in memory and reads whole when it starts"
+        return Finding("warning", "vector store", found, "a Qdrant server keeps them on its disk: set qdrant.url")
+    return Finding("ok", "vector store", f"{folder}; {points} points")
+
+
+def _local_points(folder: Path) -> int:
+    """How many points the local mode's files hold; 0 where that cannot be told."""
+    count = 0
+    for path in folder.glob("collection/*/storage.sqlite"):
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
+            count += db.execute("SELECT count(*) FROM points").fetchone()[0]
+    return count
 
 
 def clock(settings: Settings) -> Iterable[Finding]:

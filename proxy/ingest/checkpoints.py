@@ -85,10 +85,10 @@ class Checkpoints:
     def write_status(self, status: Status, db: sa.Connection | None = None) -> None:
         row = {"name": self.name, "at": time.time(), "body": msgspec.json.encode(status).decode()}
         if db is not None:
-            db.execute(upsert(t.ingest_sources, row, ["name"]))
+            upsert(db, t.ingest_sources, row, ["name"])
             return
         with self.engine.begin() as own:
-            own.execute(upsert(t.ingest_sources, row, ["name"]))
+            upsert(own, t.ingest_sources, row, ["name"])
 
     def files(self) -> list[Checkpoint]:
         """Of all files that were read, the ones that were read farthest first."""
@@ -99,7 +99,7 @@ class Checkpoints:
 
     def write_file(self, db: sa.Connection, checkpoint: Checkpoint) -> None:
         row = msgspec.structs.asdict(checkpoint) | {"source": self.name, "seen_at": time.time()}
-        db.execute(upsert(t.ingest_files, row, ["source", "place", "head"]))
+        upsert(db, t.ingest_files, row, ["source", "place", "head"])
 
     def forget_files(self, kept: list[str]) -> None:
         """Note that the files at these places are still there, and forget those that are gone for long."""
@@ -119,9 +119,9 @@ class Checkpoints:
 
     def write_recent(self, db: sa.Connection, ids: list[str]) -> None:
         now = time.time()
-        rows = [{"source": self.name, "id": one, "at": now} for one in dict.fromkeys(ids)]
+        rows = [{"source": self.name, "id": one, "at": now} for one in sorted(set(ids))]
         for i in range(0, len(rows), _AT_ONCE):
-            db.execute(upsert(t.ingest_recent, rows[i : i + _AT_ONCE], ["source", "id"]))
+            upsert(db, t.ingest_recent, rows[i : i + _AT_ONCE], ["source", "id"])
 
     def forget_recent(self, before: float) -> None:
         c = t.ingest_recent.c
@@ -129,7 +129,8 @@ class Checkpoints:
             db.execute(sa.delete(t.ingest_recent).where(c.source == self.name, c.at < before))
 
     def count(self, db: sa.Connection, counts: Counter[str]) -> None:
-        for result, number in counts.items():
+        # In the same order wherever it is done: two that count at once must not wait for each other.
+        for result, number in sorted(counts.items()):
             counters.add(db, METRIC, {"source": self.name, "result": result}, number)
 
 

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from contextlib import closing
 from hashlib import blake2s
 from typing import Any, BinaryIO
 
@@ -27,8 +26,7 @@ from proxy.ingest.summary import show
 from proxy.section import ConfigError
 from proxy.settings import Settings
 from proxy.stores.faults import fault_of
-from proxy.stores.history import open_history
-from proxy.stores.log import open_log
+from proxy.stores.opening import opened
 
 SOURCE = "backfill"
 _MOST_SHOWN = 200
@@ -57,8 +55,7 @@ def run(
         before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             with (
-                closing(open_history(settings.data_dir)) as history,
-                closing(open_log(settings.data_dir)) as exchange_log,
+                opened(settings) as (history, exchange_log),
                 Progress(console, sum(one.size for one in there)) as progress,
             ):
                 work = Run(
@@ -75,7 +72,8 @@ def run(
                 status = work.run(there)
         except (SQLAlchemyError, OSError) as error:
             reason = fault_of(error).message if isinstance(error, SQLAlchemyError) else f"{error}. Run driftium doctor."
-            console.print(f"error: {settings.data_dir} cannot be used: {reason}", markup=False)
+            where = "" if settings.database.url else f"{settings.data_dir} cannot be used: "
+            console.print(f"error: {where}{reason}", markup=False)
             return ERROR
         finally:
             for number, handler in before.items():

@@ -9,8 +9,9 @@ import time
 import msgspec
 
 from proxy.settings import Settings
-from proxy.stores.history import History, WorkerState
+from proxy.stores.history import History
 from proxy.stores.log import Log
+from proxy.stores.state import WorkerState
 
 SHARE_OF_LAG = 0.5
 SHARE_OF_BYTES = 0.125
@@ -55,4 +56,4 @@ def _works(state: WorkerState) -> bool:
 
 
 def _heard_of(state: WorkerState) -> bool:
-    return time.time() - state.heartbeat_at < SILENT_SECONDS
+    return bool(state.processes) or time.time() - state.heartbeat_at < SILENT_SECONDS

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from proxy.alone import Busy, alone
 from proxy.client import Failed, fail
 from proxy.keeping import manifest
+from proxy.keeping.shared import refuse_shared
 from proxy.keeping.snapshot import WAIT_SECONDS, copy_database, copy_worker_part, remove_left, staging
 from proxy.keeping.vector_files import FOLDER
 from proxy.moments import iso
@@ -46,6 +47,7 @@ def backup(settings: Settings, target: Path) -> int:
 
 
 def _backup(settings: Settings, target: Path) -> manifest.Manifest:
+    refuse_shared(settings)
     data_dir, name = settings.data_dir, uuid.uuid4().hex
     if not (data_dir / history.FILE).is_file():
         raise Failed(f"there is no history in {data_dir}: name the folder with --data-dir")
@@ -78,7 +80,7 @@ def _copy(settings: Settings, name: str) -> None:
         with alone(settings.data_dir, "worker"):
             with closing(open_history(settings.data_dir)) as stored:
                 stored.last_event()  # Brings an older file up to date: the manifest names today's schema.
-            with closing(Vectors(settings.vector_store, settings.data_dir)) as vectors:
+            with closing(Vectors(settings.qdrant, settings.data_dir)) as vectors:
                 copy_worker_part(settings.data_dir, name, vectors)
     except Busy:
         with closing(open_history(settings.data_dir)) as stored:
@@ -90,6 +92,9 @@ def _ask(stored: History, name: str) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     try:
         while (answer := stored.answer(command)) is None:
+            state = stored.state()
+            if state and state.stage == "failed":
+                raise Failed(f"the worker cannot copy its part: {state.error}")
             if time.monotonic() > deadline:
                 raise Failed("the worker did not answer within ten minutes: look at GET /api/health, then try again")
             time.sleep(POLL_SECONDS)

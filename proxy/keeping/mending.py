@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from proxy.client import Failed, fail
+from proxy.keeping.shared import refuse_shared
 from proxy.settings import Settings
 from proxy.stores import history, log
 
@@ -25,11 +26,14 @@ def mend(settings: Settings) -> int:
     """Move each damaged part of the data folder aside and say what that means; returns the exit code."""
     console, folder, found = Console(highlight=False), settings.data_dir, 0
     try:
+        refuse_shared(settings)
         for path, reason in _damaged(folder):
             aside = _move_aside(path)
             found += 1
             console.print(f"{path} is damaged ({reason}): it is {aside.name} now.", soft_wrap=True, markup=False)
             console.print(f"  A new one is made; {LOST[path.name]}.", soft_wrap=True, markup=False)
+    except Failed as error:
+        return fail(error)
     except OSError as error:
         return fail(Failed(f"{folder}: {error.strerror or error}"))
     if found:

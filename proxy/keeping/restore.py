@@ -9,6 +9,7 @@ from proxy.alone import Busy, alone
 from proxy.client import Failed, fail
 from proxy.keeping import manifest
 from proxy.keeping.backup import REFERENCES
+from proxy.keeping.shared import refuse_shared
 from proxy.keeping.vector_files import FOLDER, read_vectors
 from proxy.settings import Settings
 from proxy.stores import history, log
@@ -34,6 +35,7 @@ def restore(settings: Settings, source: Path, *, replace_vectors: bool = False) 
 
 
 def _restore(settings: Settings, source: Path, replace_vectors: bool) -> manifest.Manifest:
+    refuse_shared(settings)
     data_dir = settings.data_dir
     if not source.exists():
         raise Failed(f"there is no {source}")
@@ -43,7 +45,7 @@ def _restore(settings: Settings, source: Path, replace_vectors: bool) -> manifes
     try:
         # A server that starts meanwhile finds no worker's place; one that runs has files here.
         with alone(data_dir, "worker"), alone(data_dir, "backup"):
-            if settings.vector_store.url and not replace_vectors:
+            if settings.qdrant.url and not replace_vectors:
                 _refuse_live_vectors(settings)
             unpacked = data_dir / UNPACKED
             try:
@@ -61,11 +63,11 @@ def _restore(settings: Settings, source: Path, replace_vectors: bool) -> manifes
 
 def _refuse_live_vectors(settings: Settings) -> None:
     """On a server they are no part of the data folder: they may be those of a Driftium that runs."""
-    with closing(Vectors(settings.vector_store, settings.data_dir)) as vectors:
+    with closing(Vectors(settings.qdrant, settings.data_dir)) as vectors:
         if next(vectors.parts(1), None):
             raise Failed(
                 f"Qdrant at {vectors.where} holds vectors already, perhaps those of a Driftium that runs: "
-                "name another server with vector_store.url, or write over them with --replace-vectors"
+                "name another server with qdrant.url, or write over them with --replace-vectors"
             )
 
 
@@ -95,7 +97,7 @@ def _checked(source: Path, unpacked: Path) -> manifest.Manifest:
 def _move_in(settings: Settings, made: manifest.Manifest, unpacked: Path) -> manifest.Manifest:
     """The history last: without it nothing takes the folder for a whole one."""
     data_dir = settings.data_dir
-    with closing(Vectors(settings.vector_store, data_dir)) as vectors:
+    with closing(Vectors(settings.qdrant, data_dir)) as vectors:
         read_vectors(unpacked / FOLDER, vectors)
     if (unpacked / REFERENCES).is_dir():
         (unpacked / REFERENCES).rename(data_dir / REFERENCES)

@@ -58,7 +58,7 @@ class Book:
         try:
             with self._engine.begin() as db:
                 self._write(db, *parts)
-                for (channel, result), number in self._counts.items():
+                for (channel, result), number in sorted(self._counts.items()):
                     counters.add(db, "notifications", {"channel": channel, "result": result}, number)
         except SQLAlchemyError as error:
             if not self._failing:
@@ -81,7 +81,7 @@ class Book:
             db.execute(sa.insert(t.notify_incidents), [{"key": key, "body": body} for key, body in incidents.items()])
         if queue:
             db.execute(sa.insert(t.notify_outbox), [{"position": n, "body": body} for n, body in enumerate(queue)])
-        db.execute(upsert(t.state, {"name": STATE, "body": memory}, ["name"]))
+        upsert(db, t.state, {"name": STATE, "body": memory}, ["name"])
 
 
 def read(engine: sa.Engine) -> tuple[dict[str, Incident], list[Queued], Memory]:

@@ -3,11 +3,10 @@
 import sys
 import time
 import uuid
-from contextlib import closing
 
 from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
 
+from proxy.client import Failed, fail, stores
 from proxy.moments import iso
 from proxy.notify.book import read
 from proxy.notify.records import Delivery, Incident, Memory, Queued
@@ -15,7 +14,7 @@ from proxy.notify.sending import Attempt, host, missing, send
 from proxy.notify.settings import Notify
 from proxy.notify.wording import one_line, word, write_test
 from proxy.settings import Settings
-from proxy.stores.history import FILE, open_history
+from proxy.stores.history import FILE
 
 OK, ERROR, USAGE = 0, 1, 2
 
@@ -77,14 +76,12 @@ def _list(settings: Settings, channels: list[Notify], console: Console) -> int:
     incidents: dict[str, Incident] = {}
     queue: list[Queued] = []
     memory = Memory(instance="")
-    if (settings.data_dir / FILE).is_file():
+    if settings.database.url or (settings.data_dir / FILE).is_file():
         try:
-            with closing(open_history(settings.data_dir)) as history:
+            with stores(settings) as (history, _):
                 incidents, queue, memory = read(history.engine)
-        except (OSError, SQLAlchemyError) as error:
-            reason = str(error).partition("\n")[0]
-            print(f"error: {settings.data_dir} cannot be read: {reason}; run driftium doctor", file=sys.stderr)
-            return ERROR
+        except Failed as error:
+            return fail(error)
     for one in channels:
         delivery = memory.deliveries.get(one.name, Delivery())
         waiting = sum(queued.channel == one.name for queued in queue)

@@ -216,6 +216,9 @@ class Desk:
         """Every channel's counters at 0, and a word where something is missing."""
         with self._lock:
             self._book.keep([channel.name for channel in self._settings.notify])
+            if self._settings.database.url:
+                # It may have been another proxy's count: nothing is new at the first look.
+                self._book.memory = replace(self._book.memory, dropped=None)
             for channel in self._settings.notify:
                 for result in RESULTS:
                     self._book.count(channel.name, result, 0)

@@ -24,6 +24,7 @@ from proxy.views import MonitorView, monitor_views
 UNRECORDED = "Traffic is forwarded and not recorded: storage in /api/health says why."
 """Without a path or a reason: whoever asks needs no token."""
 
+READY_SECONDS = 0.7
 POLL_SECONDS = 0.5
 KEEP_ALIVE_SECONDS = 15.0
 MAX_EVENT_DIGITS = 18
@@ -58,21 +59,25 @@ def live() -> Liveness:
 
 @get(
     "/ready",
-    sync_to_thread=True,
     responses={503: ResponseSpec(Readiness, description="It is about to stop.")},
     tags=["operations"],
     opt=OPEN,
 )
-def ready(context: Context) -> Response[Readiness]:
+async def ready(context: Context) -> Response[Readiness]:
     """Whether new requests should be sent here. Worker and disk play no part: the proxy serves without them.
 
     `message` says so where nothing can be recorded.
     """
     if context.relay.draining:
         return Response(Readiness(status="draining"), status_code=503)
-    if storage_fault(context.history, context.log):
-        return Response(Readiness(status="ok", message=UNRECORDED))
-    return Response(Readiness(status="ok"))
+    looked = asyncio.to_thread(storage_fault, context.history, context.log)
+    # Whoever asks waits for a second, as a rule: a database that hangs must not take the proxy out of service.
+    seconds = READY_SECONDS if context.settings.database.url else None
+    try:
+        fine = await asyncio.wait_for(looked, seconds) is None
+    except TimeoutError:
+        fine = False
+    return Response(Readiness(status="ok") if fine else Readiness(status="ok", message=UNRECORDED))
 
 
 @get("/metrics", sync_to_thread=True, include_in_schema=False, opt=METRICS)

@@ -34,7 +34,7 @@ def write_acknowledgement(engine: sa.Engine, monitor: str, one: Acknowledgement)
     """Instead of the one before."""
     row = {"monitor": monitor, "severity": one.severity.value, "at": one.at, "by": one.by, "note": one.note}
     with engine.begin() as db:
-        db.execute(upsert(t.acknowledgements, row, ["monitor"]))
+        upsert(db, t.acknowledgements, row, ["monitor"])
 
 
 def delete_acknowledgement(engine: sa.Engine, monitor: str) -> bool:

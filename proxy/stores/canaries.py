@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from drift.features import Behaviour
 from drift.rounds import CanaryComparison
 from proxy.stores import tables as t
-from proxy.stores.database import reading, upsert
+from proxy.stores.database import INSERTS, reading, upsert
 
 PREFIX = "canary:"
 """Begins the name of a canary's monitor. No client may name one that is not configured."""
@@ -108,11 +108,10 @@ def read_plan(engine: sa.Engine, canary: str) -> Plan:
 
 def plan(engine: sa.Engine, canary: str, **changes: Any) -> None:
     """Write the named fields of a canary's plan; the others stay as they are."""
-    c = t.canaries.c
+    row = {"canary": canary, "reference_from": 0, "problem": ""} | changes
     with engine.begin() as db:
-        if not db.execute(sa.update(t.canaries).where(c.canary == canary).values(changes)).rowcount:
-            row = {"canary": canary, "reference_from": 0, "problem": ""} | changes
-            db.execute(sa.insert(t.canaries).values(row))
+        statement = INSERTS[db.dialect.name](t.canaries).values(row)
+        db.execute(statement.on_conflict_do_update(index_elements=["canary"], set_=changes))
 
 
 def write_round(engine: sa.Engine, one: Round, vectors: bytes | None = None) -> None:
@@ -122,7 +121,7 @@ def write_round(engine: sa.Engine, one: Round, vectors: bytes | None = None) -> 
     if vectors is not None:
         row["vectors"] = vectors
     with engine.begin() as db:
-        db.execute(upsert(t.canary_rounds, row, ["canary", "number"]))
+        upsert(db, t.canary_rounds, row, ["canary", "number"])
         own = c.canary == one.canary
         db.execute(sa.delete(t.canary_rounds).where(own, c.number <= one.number - KEEP_ROUNDS, c.status != "reference"))
         old = sa.and_(own, c.number <= one.number - KEEP_VECTORS, c.status != "reference", c.vectors.is_not(None))

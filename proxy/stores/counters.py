@@ -2,10 +2,9 @@
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from proxy.stores import tables as t
-from proxy.stores.database import reading
+from proxy.stores.database import add_to, reading
 
 Labels = tuple[tuple[str, str], ...]
 """(name, value) in the order of the metric's labels."""
@@ -20,9 +19,7 @@ def count(engine: sa.Engine, name: str, labels: dict[str, str], by: int = 1) -> 
 def add(db: sa.Connection, name: str, labels: dict[str, str], by: int = 1) -> None:
     """The same in a transaction that somebody else has begun."""
     key = msgspec.json.encode(list(labels.items())).decode()
-    statement = sqlite.insert(t.counters).values(name=name, labels=key, value=by)
-    more = {"value": t.counters.c.value + by}
-    db.execute(statement.on_conflict_do_update(index_elements=["name", "labels"], set_=more))
+    add_to(db, t.counters, {"name": name, "labels": key, "value": by}, "value")
 
 
 def read_counters(engine: sa.Engine) -> dict[str, dict[Labels, int]]:

@@ -76,4 +76,4 @@ def write(db: sa.Connection, rows: Iterable[tuple[str, str, object]]) -> None:
     """(monitor, baseline id or "", runs or counts), inside the ledger's transaction."""
     for monitor, baseline_id, body in rows:
         row = {"monitor": monitor, "baseline_id": baseline_id, "body": msgspec.json.encode(body).decode()}
-        db.execute(upsert(t.endings, row, ["monitor", "baseline_id"]))
+        upsert(db, t.endings, row, ["monitor", "baseline_id"])

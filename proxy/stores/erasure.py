@@ -60,7 +60,8 @@ def _since(db: sa.Connection, exchange_id: str) -> dict[str, float]:
 
 def _erase_pairs(db: sa.Connection, monitor: str, exchange_id: str) -> None:
     mine = t.witnesses.c.monitor == monitor
-    if body := db.execute(sa.select(t.witnesses.c.body).where(mine)).scalar():
+    # Held until they are written: the worker may be about to write others.
+    if body := db.execute(sa.select(t.witnesses.c.body).where(mine).with_for_update()).scalar():
         pairs = msgspec.json.decode(body, type=list[Pair])
         kept = [pair for pair in pairs if exchange_id not in (pair.exchange_id, pair.baseline_exchange_id)]
         db.execute(sa.update(t.witnesses).where(mine).values(body=msgspec.json.encode(kept).decode()))
@@ -69,7 +70,7 @@ def _erase_pairs(db: sa.Connection, monitor: str, exchange_id: str) -> None:
 def _erase_findings(db: sa.Connection, monitor: str, since: float, exchange_id: str) -> None:
     """The words in what was found out since then, and all that was written about it."""
     e, r = t.evidence.c, t.root_causes.c
-    rows = db.execute(sa.select(e.id, e.body).where(e.monitor == monitor, e.at >= since)).all()
+    rows = db.execute(sa.select(e.id, e.body).where(e.monitor == monitor, e.at >= since).with_for_update()).all()
     for number, body in rows:
         try:
             found = _without_words(msgspec.json.decode(body, type=Evidence), exchange_id)
@@ -107,6 +108,8 @@ def _without_words(found: Evidence, exchange_id: str) -> Evidence:
 def erase_monitor(engine: sa.Engine, name: str) -> None:
     """Erase all rows of a monitor, whatever table they are in; its baselines too."""
     with engine.begin() as db:
+        # In the order in which a worker writes: each would wait for the other else.
+        db.execute(sa.select(t.monitors.c.name).where(t.monitors.c.name == name).with_for_update())
         mine = sa.select(t.baselines.c.id).where(t.baselines.c.monitor == name)
         db.execute(sa.delete(t.baseline_samples).where(t.baseline_samples.c.baseline_id.in_(mine)))
         for table in t.schema.sorted_tables:

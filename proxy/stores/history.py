@@ -12,12 +12,16 @@ from drift.evidence import Evidence
 from drift.features import Behaviour
 from drift.records import Report
 from drift.semantic.calibration import Calibration
+from proxy.stores import events
 from proxy.stores import tables as t
-from proxy.stores.database import open_sqlite, reading
+from proxy.stores.database import reading
 from proxy.stores.migrations import HISTORY, Schema
+from proxy.stores.sqlite import open_sqlite
+from proxy.stores.state import WorkerState
+from proxy.stores.workers import read_workers, together
 
 FILE = "drift_history.db"
-SCHEMA = Schema(t.schema, HISTORY)
+SCHEMA = Schema(t.schema, HISTORY, "history")
 
 KEEP_EVENTS = 1_000
 
@@ -77,6 +81,12 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     features: Behaviour | None = None
     settings: dict[str, str] = {}
     """Names of the model, a digest of the system prompt, sampling parameters."""
+    encoder: str = ""
+    """Whose its vectors are; "" of a sample from before this was kept."""
+
+    def is_of(self, encoder: str) -> bool:
+        """Whether its vectors can be compared with this encoder's."""
+        return self.encoder in ("", encoder)
 
 
 class SampleRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,35 +113,6 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """Cosine of the two prompts."""
 
 
-class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the worker is doing, written with each commit and before anything long."""
-
-    pid: int
-    stage: str
-    """loading, ready, embedding, failed or stopped."""
-    since: float
-    heartbeat_at: float
-    error: str = ""
-    failed: str = ""
-    """Which part the error is of, where it is known: embedder or vector_store."""
-    encoder: str = ""
-    vector_store: str = ""
-    answers_per_second: float | None = None
-    share: float = 1.0
-    """Of the waiting exchanges, how many are scored; below 1 when more come than can be embedded."""
-    calibrating: dict[str, float] = {}
-    """{monitor: progress from 0 to 1}"""
-    embedding_counts: list[int] = []
-    """Cumulative histogram of embedding seconds per answer."""
-    embedding_seconds: float = 0.0
-    tokens: dict[str, tuple[int, int]] = {}
-    """{model: (input, output)}"""
-    digests: dict[str, str] = {}
-    """{model: digest of its weights}, where the upstream is Ollama"""
-    details: dict[str, dict[str, str]] = {}
-    """{model: what else Ollama tells of it}: proxy/ollama_models.py"""
-
-
 class History:
     """Reads, and leaves commands. The worker's writes are in ledger.py."""
 
@@ -139,7 +120,10 @@ class History:
         self.engine = engine
 
     def state(self) -> WorkerState | None:
+        """What the worker does, or all of them together; None before the first."""
         with reading(self.engine) as db:
+            if self.engine.dialect.name == "postgresql":
+                return together(read_workers(db))
             body = db.execute(sa.select(t.state.c.body).where(t.state.c.name == "worker")).scalar()
         return decode(body, type=WorkerState) if body else None
 
@@ -275,9 +259,8 @@ class History:
         """Write an event of the web process's own, and forget the oldest: there may be no worker that does."""
         text = msgspec.json.encode(body).decode()
         with self.engine.begin() as db:
-            told = db.execute(sa.insert(t.events).values(at=time.time(), kind=kind, body=text)).inserted_primary_key
-            assert told
-            db.execute(sa.delete(t.events).where(t.events.c.id <= told[0] - KEEP_EVENTS))
+            last = events.write(db, [(kind, text)])
+            db.execute(sa.delete(t.events).where(t.events.c.id <= last - KEEP_EVENTS))
 
     def answer(self, command_id: str) -> dict[str, Any] | None:
         """The worker's answer to a command, None while there is none."""

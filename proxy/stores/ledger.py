@@ -1,6 +1,7 @@
 """The worker's side of the history: one transaction a batch, so that a killed worker never counts anything twice."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,10 +10,11 @@ import sqlalchemy as sa
 from drift.evidence import Evidence
 from drift.records import Report
 from proxy.settings import History as HistorySettings
-from proxy.stores import acknowledgements, endings, left
+from proxy.stores import acknowledgements, endings, events, left
 from proxy.stores import tables as t
 from proxy.stores.database import reading, upsert
-from proxy.stores.history import KEEP_EVENTS, BaselineRow, History, MonitorRow, Pair, SampleRow, WorkerState
+from proxy.stores.history import KEEP_EVENTS, BaselineRow, History, MonitorRow, Pair, SampleRow
+from proxy.stores.state import Models, WorkerState
 
 KEEP_ANNOTATIONS = 10_000
 KEEP_EVIDENCE = 100
@@ -54,13 +56,25 @@ class Changes(msgspec.Struct):
     answers: dict[str, Any] = {}
     """{command id: answer}"""
     state: WorkerState | None = None
+    models: Models | None = None
+    """What stands behind Ollama's names from now on, where several workers are to know it."""
+    done: list[int] = []
+    """Sequence numbers of what was scored, where that is no matter of a cursor."""
 
 
 class Ledger:
-    """Writes the history. There is one, in the worker."""
+    """Writes the history, as the worker."""
 
-    def __init__(self, history: History, settings: HistorySettings, ring: int):
+    def __init__(
+        self,
+        history: History,
+        settings: HistorySettings,
+        ring: int,
+        share: Callable[[sa.Connection, Changes], None] | None = None,
+    ):
+        """`share` is called first in each transaction, where several workers write: it may refuse, by an exception."""
         self._engine = history.engine
+        self._share = share
         self._settings = settings
         self._ring = ring
 
@@ -76,15 +90,17 @@ class Ledger:
         now = time.time()
         with self._engine.begin() as db:
             if changes.cursor is not None:
-                db.execute(upsert(t.state, {"name": "cursor", "body": str(changes.cursor)}, ["name"]))
-            if changes.state:
-                db.execute(upsert(t.state, {"name": "worker", "body": _json(changes.state)}, ["name"]))
+                upsert(db, t.state, {"name": "cursor", "body": str(changes.cursor)}, ["name"])
+            if self._share:
+                self._share(db, changes)
+            elif changes.state:
+                upsert(db, t.state, {"name": "worker", "body": _json(changes.state)}, ["name"])
             for monitor in changes.monitors:
                 row = msgspec.structs.asdict(monitor) | {"counts": _json(monitor.counts)}
-                db.execute(upsert(t.monitors, row, ["name"]))
+                upsert(db, t.monitors, row, ["name"])
             for name, sample in changes.samples:
                 row = _sample(sample) | {"monitor": name, "slot": sample.number % self._ring, "number": sample.number}
-                db.execute(upsert(t.samples, row, ["monitor", "slot"]))
+                upsert(db, t.samples, row, ["monitor", "slot"])
             endings.write(db, changes.endings)
             left.write(db, changes.left)
             if changes.baseline:
@@ -103,15 +119,14 @@ class Ledger:
                 row = {"id": found.id, "monitor": found.monitor, "at": found.at, "body": _json(found)}
                 db.execute(sa.insert(t.evidence).values(row))
             for name, pairs in changes.witnesses.items():
-                db.execute(upsert(t.witnesses, {"monitor": name, "at": now, "body": _json(pairs)}, ["monitor"]))
+                upsert(db, t.witnesses, {"monitor": name, "at": now, "body": _json(pairs)}, ["monitor"])
             for name in acknowledgements.end(db, changes.reports, _compared_anew(changes)):
                 changes.events.append(("acknowledge", {"monitor": name, "acknowledged": None}))
             for name, kind, text in changes.annotations:
                 db.execute(sa.insert(t.annotations).values(monitor=name, at=now, kind=kind, text=text))
-            for kind, body in changes.events:
-                db.execute(sa.insert(t.events).values(at=now, kind=kind, body=_json(body)))
             for command_id, answer in changes.answers.items():
                 db.execute(sa.update(t.commands).where(t.commands.c.id == command_id).values(answer=_json(answer)))
+            events.write(db, [(kind, _json(body)) for kind, body in changes.events])
 
     def _baseline(self, db: sa.Connection, baseline: BaselineRow, samples: list[SampleRow]) -> None:
         db.execute(sa.insert(t.baselines).values(msgspec.structs.asdict(baseline)))
@@ -145,7 +160,7 @@ class Ledger:
             new["mmd2_max"] = max(mmd2, old["mmd2_max"])
             new["health_min"] = _least(new["health_min"], old["health_min"])
             new["severity_max"] = _most(new["severity_max"], old["severity_max"])
-        db.execute(upsert(t.rollups, new, ["monitor", "hour"]))
+        upsert(db, t.rollups, new, ["monitor", "hour"])
 
     def _keep_newest(self, db: sa.Connection, table: sa.Table, keep: int) -> None:
         """Of each monitor's rows."""

@@ -31,4 +31,4 @@ def write(db: sa.Connection, rows: Iterable[MonitorRow]) -> None:
         if row.baseline_id is not None:
             names = ("baseline_id", "baseline_at", "observed", "received")
             values = {"monitor": row.name} | {name: getattr(row, name) for name in names}
-            db.execute(upsert(t.left, values, ["monitor", "baseline_id"]))
+            upsert(db, t.left, values, ["monitor", "baseline_id"])

@@ -26,7 +26,7 @@ def read_mutes(engine: sa.Engine, now: float) -> dict[str, Mute]:
 def write_mute(engine: sa.Engine, monitor: str, mute: Mute) -> None:
     """Mute a monitor, instead of how it was muted before."""
     with engine.begin() as db:
-        db.execute(upsert(t.mutes, {"monitor": monitor, **msgspec.structs.asdict(mute)}, ["monitor"]))
+        upsert(db, t.mutes, {"monitor": monitor, **msgspec.structs.asdict(mute)}, ["monitor"])
 
 
 def delete_mute(engine: sa.Engine, monitor: str) -> None:

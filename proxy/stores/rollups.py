@@ -13,9 +13,14 @@ def read_hours(
 ) -> list[dict[str, Any]]:
     """Hours that begin by `end` and end after `start`, the newest first."""
     c = t.rollups.c
-    query = sa.select(t.rollups).where(c.monitor == monitor, c.hour > start - 3600, c.hour <= end)
+    query = sa.select(t.rollups).where(c.monitor == monitor, c.hour > _exactly(start - 3600), c.hour <= _exactly(end))
     with reading(engine) as db:
         return [dict(row) for row in db.execute(query.order_by(c.hour.desc()).limit(limit)).mappings()]
+
+
+def _exactly(at: float) -> sa.ColumnElement[float]:
+    """Compared with whole numbers as it is, not rounded to one first."""
+    return sa.literal(at, sa.Float)
 
 
 def oldest_report(engine: sa.Engine, monitor: str, start: float, end: float) -> float | None:

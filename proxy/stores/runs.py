@@ -14,6 +14,13 @@ MAX_STORED_BYTES = 256 * 2**20
 """Of all reports together: one of two thousand columns takes five million."""
 
 
+def _bytes(engine: sa.Engine, text: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    """How long a text is. As SQLite counts it: its releases before 3.43 have no octet_length."""
+    if engine.dialect.name == "sqlite":
+        return sa.func.length(sa.cast(text, sa.LargeBinary))
+    return sa.func.octet_length(text)
+
+
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     """A run without its report."""
 
@@ -48,7 +55,7 @@ class Runs:
             "message": summary.message,
             "body": msgspec.json.encode(run).decode(),
         }
-        sizes = sa.select(c.number, sa.func.length(sa.cast(c.body, sa.LargeBinary))).order_by(c.number.desc())
+        sizes = sa.select(c.number, _bytes(self._engine, c.body)).order_by(c.number.desc())
         # A dataset's gauges outlive its report: many unnamed uploads must not end an alert.
         latest = sa.select(g.dataset).order_by(g.at.desc(), g.dataset).limit(self._max_datasets)
         with self._engine.begin() as db:
@@ -58,7 +65,7 @@ class Runs:
             if run.dataset:
                 gauges = msgspec.json.encode(gauges_of(run)).decode()
                 found = {"dataset": run.dataset, "at": at, "body": gauges}
-                db.execute(upsert(t.tabular_gauges, found, ["dataset"]))
+                upsert(db, t.tabular_gauges, found, ["dataset"])
                 db.execute(sa.delete(t.tabular_gauges).where(g.dataset.not_in(latest)))
 
     def _kept(self, sizes: Iterable[tuple[int, int]]) -> int:

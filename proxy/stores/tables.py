@@ -2,6 +2,9 @@
 
 import sqlalchemy as sa
 
+Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""64 bits on each engine; only as INTEGER does SQLite number rows by itself."""
+
 schema = sa.MetaData()
 
 state = sa.Table(
@@ -19,8 +22,8 @@ monitors = sa.Table(
     sa.Column("last_scored_at", sa.Float),
     sa.Column("model", sa.Text, nullable=False),  # the model of its last exchange
     sa.Column("response_model", sa.Text, nullable=False),  # as the answers name it
-    sa.Column("received", sa.Integer, nullable=False),  # samples ever embedded: the next sample's number
-    sa.Column("observed", sa.Integer, nullable=False),  # samples scored against the active baseline
+    sa.Column("received", Number, nullable=False),  # samples ever embedded: the next sample's number
+    sa.Column("observed", Number, nullable=False),  # samples scored against the active baseline
     sa.Column("baseline_id", sa.String(36)),
     sa.Column("baseline_at", sa.Float),  # when it was made the active one: reports from before are about something else
     sa.Column("counts", sa.Text, nullable=False),  # {result: exchanges}; the results add up to all that were seen
@@ -30,8 +33,8 @@ samples = sa.Table(  # a ring per monitor: a sample's slot is its number modulo 
     "samples",
     schema,
     sa.Column("monitor", sa.Text, primary_key=True),
-    sa.Column("slot", sa.Integer, primary_key=True),
-    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("slot", Number, primary_key=True),
+    sa.Column("number", Number, nullable=False),
     sa.Column("exchange_id", sa.String(36), nullable=False, index=True),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
@@ -43,7 +46,7 @@ baselines = sa.Table(
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("monitor", sa.Text, nullable=False, index=True),
     sa.Column("created_at", sa.Float, nullable=False),
-    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("size", Number, nullable=False),
     sa.Column("encoder", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("calibration", sa.Text),
@@ -63,15 +66,15 @@ left = sa.Table(  # how far the comparison with a baseline had come when another
     sa.Column("monitor", sa.Text, primary_key=True),
     sa.Column("baseline_id", sa.String(36), primary_key=True),
     sa.Column("baseline_at", sa.Float),
-    sa.Column("observed", sa.Integer, nullable=False),
-    sa.Column("received", sa.Integer, nullable=False),  # samples ever embedded then
+    sa.Column("observed", Number, nullable=False),
+    sa.Column("received", Number, nullable=False),  # samples ever embedded then
 )
 
 baseline_samples = sa.Table(
     "baseline_samples",
     schema,
     sa.Column("baseline_id", sa.String(36), primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("position", Number, primary_key=True),
     sa.Column("exchange_id", sa.String(36), nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
@@ -80,7 +83,7 @@ baseline_samples = sa.Table(
 reports = sa.Table(
     "reports",
     schema,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
     sa.Column("monitor", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("severity", sa.String(8)),
@@ -93,13 +96,13 @@ rollups = sa.Table(
     "rollups",
     schema,
     sa.Column("monitor", sa.Text, primary_key=True),
-    sa.Column("hour", sa.Integer, primary_key=True),  # unix time of its beginning
-    sa.Column("reports", sa.Integer, nullable=False),
+    sa.Column("hour", Number, primary_key=True),  # unix time of its beginning
+    sa.Column("reports", Number, nullable=False),
     sa.Column("mmd2_sum", sa.Float, nullable=False),
     sa.Column("mmd2_max", sa.Float, nullable=False),
     sa.Column("centroid_sum", sa.Float, nullable=False),
     sa.Column("health_min", sa.Float),
-    sa.Column("severity_max", sa.Integer),
+    sa.Column("severity_max", Number),
 )
 
 mutes = sa.Table(  # monitors of whose drift nobody is to be told for a while
@@ -142,7 +145,7 @@ evidence = sa.Table(  # what moved, since when and whose doing it was, each time
 annotations = sa.Table(
     "annotations",
     schema,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
     sa.Column("monitor", sa.Text, nullable=False, index=True),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
@@ -152,7 +155,7 @@ annotations = sa.Table(
 events = sa.Table(  # what /events tells; only the newest are kept
     "events",
     schema,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("body", sa.Text, nullable=False),
@@ -166,17 +169,19 @@ commands = sa.Table(  # what people ask of the worker, and its answers
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("arguments", sa.Text, nullable=False),
-    sa.Column("answer", sa.Text, index=True),
+    sa.Column("answer", sa.Text),
+    # For those that wait for one; PostgreSQL indexes no long texts.
+    sa.Index("ix_commands_answer", "answer", postgresql_where=sa.text("answer IS NULL")),
 )
 
 tabular_runs = sa.Table(  # comparisons of tables; only the newest are kept
     "tabular_runs",
     schema,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("number", Number, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(36), nullable=False, unique=True),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("dataset", sa.Text, nullable=False),  # "": none
-    sa.Column("drifted", sa.Integer, nullable=False),
+    sa.Column("drifted", Number, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sqlite_autoincrement=True,
@@ -193,7 +198,7 @@ tabular_gauges = sa.Table(  # what /metrics says of each named dataset's last ru
 root_causes = sa.Table(  # root cause analyses with their trace; only the newest of each monitor are kept
     "root_causes",
     schema,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("number", Number, primary_key=True, autoincrement=True),
     sa.Column("id", sa.String(36), nullable=False, unique=True),
     sa.Column("monitor", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
@@ -213,19 +218,19 @@ counters = sa.Table(  # what processes count that nobody scrapes
     schema,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("labels", sa.Text, primary_key=True),  # JSON: [[name, value], …]
-    sa.Column("value", sa.Integer, nullable=False),
+    sa.Column("value", Number, nullable=False),
 )
 
 canary_rounds = sa.Table(  # each time that a canary's prompts were asked
     "canary_rounds",
     schema,
     sa.Column("canary", sa.Text, primary_key=True),
-    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("number", Number, primary_key=True),
     sa.Column("at", sa.Float, nullable=False),  # when it began
     sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("requests", sa.Integer, nullable=False),
-    sa.Column("answers", sa.Integer, nullable=False),
-    sa.Column("tokens", sa.Integer, nullable=False),
+    sa.Column("requests", Number, nullable=False),
+    sa.Column("answers", Number, nullable=False),
+    sa.Column("tokens", Number, nullable=False),
     sa.Column("p_value", sa.Float),
     sa.Column("effect", sa.Float),
     sa.Column("changed", sa.Boolean, nullable=False),
@@ -237,7 +242,7 @@ canaries = sa.Table(  # what people asked of a canary, and what its scheduler pl
     "canaries",
     schema,
     sa.Column("canary", sa.Text, primary_key=True),
-    sa.Column("reference_from", sa.Integer, nullable=False),  # number of the round from which the reference is made
+    sa.Column("reference_from", Number, nullable=False),  # number of the round from which the reference is made
     sa.Column("asked_at", sa.Float),  # somebody wants a round now
     sa.Column("next_at", sa.Float),
     sa.Column("problem", sa.Text, nullable=False),  # why the last round was not asked, with what to do; "": nothing
@@ -257,11 +262,11 @@ ingest_files = sa.Table(  # how far each file was read; it is known by its first
     sa.Column("source", sa.String(200), primary_key=True),
     sa.Column("place", sa.Text, primary_key=True),  # device and inode, or the URL
     sa.Column("head", sa.String(40), primary_key=True),  # digest of its first line
-    sa.Column("head_bytes", sa.Integer, nullable=False),
+    sa.Column("head_bytes", Number, nullable=False),
     sa.Column("tail", sa.String(40), nullable=False),  # digest of the bytes before the offset
-    sa.Column("tail_bytes", sa.Integer, nullable=False),
-    sa.Column("offset", sa.Integer, nullable=False),  # bytes, decompressed
-    sa.Column("line", sa.Integer, nullable=False),  # lines before the offset
+    sa.Column("tail_bytes", Number, nullable=False),
+    sa.Column("offset", Number, nullable=False),  # bytes, decompressed
+    sa.Column("line", Number, nullable=False),  # lines before the offset
     sa.Column("path", sa.Text, nullable=False),  # where it was seen last
     sa.Column("version", sa.Text, nullable=False),  # its size and time of change when all of it had been read
     sa.Column("seen_at", sa.Float, nullable=False),
@@ -285,6 +290,6 @@ notify_incidents = sa.Table(  # what is not well, or was a moment ago, and which
 notify_outbox = sa.Table(  # notifications that wait for their receivers, in the order in which they were written
     "notify_outbox",
     schema,
-    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("position", Number, primary_key=True),
     sa.Column("body", sa.Text, nullable=False),
 )

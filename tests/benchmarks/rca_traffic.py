@@ -61,7 +61,7 @@ class Service:
         embedder: Any = KeptEmbedder(cache)
         self._log = open_log(folder)
         self._history = open_history(folder)
-        self._vectors = Vectors(settings.vector_store, folder, embedder.dimension)
+        self._vectors = Vectors(settings.qdrant, folder, embedder.dimension)
         self._ledger = Ledger(self._history, settings.history, settings.drift.recent_samples)
         kept = settings.tabular.keep_reports
         self._runs = Runs(self._history.engine, keep=kept, max_datasets=settings.metrics.max_series)

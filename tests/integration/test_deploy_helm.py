@@ -156,6 +156,17 @@ def test_a_secret_or_a_claim_of_ones_own_is_used_and_none_is_made(render: Render
     assert {"name": "data", "persistentVolumeClaim": {"claimName": "disk"}} in volumes
 
 
+def test_several_pods_share_a_database_and_each_has_a_folder_of_its_own(render: Render):
+    given = {"replicas": 3, "databaseSecret": "pg", "qdrantUrl": "http://qdrant:6333"}
+    sets = [word for name, value in given.items() for word in ("--set", f"shared.{name}={value}")]
+    made = render(*TOKEN, *sets)
+    spec = made["StatefulSet"]["spec"]
+    assert (spec["replicas"], len(spec["volumeClaimTemplates"])) == (3, 1)
+    env = {one["name"]: one for one in container(made)["env"]}
+    assert env["DRIFTIUM_DATABASE__URL"]["valueFrom"]["secretKeyRef"] == {"name": "pg", "key": "database-url"}
+    assert env["DRIFTIUM_QDRANT__URL"]["value"] == "http://qdrant:6333"
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -164,6 +175,8 @@ def test_a_secret_or_a_claim_of_ones_own_is_used_and_none_is_made(render: Render
         ("service.port=0", "/service/port"),
         ("persistence.size=big", "/persistence/size"),
         ("replicas=2", "replicas"),
+        ("shared.replicas=2", "shared.databaseSecret"),
+        ("shared.qdrantUrl=qdrant", "/shared/qdrantUrl"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_name(

@@ -171,9 +171,9 @@ def test_a_damaged_database_is_found(examine, upstream: Start, tmp_path: Path):
 
 def test_a_qdrant_that_does_not_answer_is_an_error(examine, upstream: Start):
     where = f"http://127.0.0.1:{free_port()}"
-    code, printed = examine("--upstream", upstream(replay({})).url, DRIFTIUM_VECTOR_STORE__URL=where)
+    code, printed = examine("--upstream", upstream(replay({})).url, DRIFTIUM_QDRANT__URL=where)
     assert code == 1
-    assert "start Qdrant there" in line(printed, "vector store")[1]
+    assert "start it, or correct qdrant.url" in line(printed, "vector store")[1]
 
 
 def test_what_embedded_needs_is_looked_for(examine, tmp_path: Path):

@@ -49,7 +49,7 @@ class Bench:
         folder, settings, encoder = self._folder, self.settings, self._embedder.encoder
         self.log: Log = open_log(folder)
         self.history: History = open_history(folder)
-        self.vectors = Vectors(settings.vector_store, folder, self._embedder.dimension)
+        self.vectors = Vectors(settings.qdrant, folder, self._embedder.dimension)
         ledger = Ledger(self.history, settings.history, settings.drift.recent_samples)
         populations = Populations(settings, Policy(), self.history, self.vectors, encoder)
         self.scorer = Scorer(settings, self.history, ledger, self.log, self.vectors, self._embedder, populations)

@@ -1,29 +1,30 @@
 """A backup is whole or none at all, restores what was there, and refuses what is not as it should be."""
 
-import http.server
 import io
 import json
 import os
 import tarfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
+from drift.samples import Sample
 from proxy.alone import alone
 from proxy.keeping import backup as backing_up
 from proxy.keeping.backup import backup
 from proxy.keeping.restore import restore
-from proxy.settings import Data, Settings, VectorStore
+from proxy.settings import Data, Qdrant, Settings
 from proxy.stores import history
 from proxy.stores.history import open_history
 from proxy.stores.ledger import Ledger
 from proxy.stores.log import open_log
 from proxy.stores.vectors import BASELINE, WINDOW, Vectors
 from tests.first_schema import FIRST_BASELINE, first_data, first_vectors
+from tests.qdrant_server import QdrantServer
 
 Edit = Callable[[Path], None]
 
@@ -67,7 +68,7 @@ def test_what_is_restored_is_what_was_there(data: Path, archive: Path, tmp_path:
     assert (tmp_path / "new" / "references" / "prices.json").read_text() == "{}"
     kept = []
     for folder in (data, tmp_path / "new"):
-        with closing(Vectors(Settings().vector_store, folder)) as vectors:
+        with closing(Vectors(Settings().qdrant, folder)) as vectors:
             points = vectors.get(BASELINE, FIRST_BASELINE, range(24)) + vectors.get(WINDOW, "replay", range(33))
             kept.append([(p.exchange_id, p.at, p.prompt.tobytes(), p.response.tobytes()) for p in points])
     assert kept[0] == kept[1]
@@ -130,52 +131,22 @@ def test_a_backup_that_waited_in_vain_leaves_no_command(
     assert not list(data.glob(".backup-*"))
 
 
-@pytest.fixture
-def qdrant() -> Iterator[tuple[str, list[str]]]:
-    """The URL of what answers as a Qdrant server whose collections hold a point each, and what was written to it."""
-    written = []
-
-    class Answers(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer({"exists": True} if self.path.endswith("/exists") else {"collections": []})
-
-        def do_POST(self) -> None:
-            point = {"id": 1, "payload": {}, "vector": {"prompt": [1.0], "response": [1.0]}}
-            self._answer({"points": [point], "next_page_offset": None})
-
-        def do_PUT(self) -> None:
-            written.append(self.path)
-            self._answer({"operation_id": 1, "status": "completed"})
-
-        def _answer(self, result: object) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            body = json.dumps({"result": result, "status": "ok", "time": 0.0}).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}", written
-        server.shutdown()
-
-
 def test_vectors_on_a_server_are_written_over_only_when_that_is_asked_for(
-    archive: Path, tmp_path: Path, qdrant: tuple[str, list[str]], capsys: pytest.CaptureFixture[str]
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    url, written = qdrant
-    there = msgspec.structs.replace(settings(tmp_path / "new"), vector_store=VectorStore(url=url))
-    assert restore(there, archive) == 1
-    assert "write over them with --replace-vectors" in capsys.readouterr().err
-    assert written == []
-    assert [path for path in (tmp_path / "new").rglob("*") if path.suffix != ".lock"] == []
-    assert restore(there, archive, replace_vectors=True) == 0
-    assert {path.split("/")[2] for path in written} == {WINDOW, BASELINE}
+    with QdrantServer() as server:
+        there = msgspec.structs.replace(settings(tmp_path / "new"), qdrant=Qdrant(url=server.url))
+        with closing(Vectors(there.qdrant, tmp_path, 384)) as vectors:
+            one = np.ones(384, np.float32)
+            vectors.put(WINDOW, "m", [(0, Sample(exchange_id="x", at=1.0, response=one, prompt=one))], {"monitor": "m"})
+        server.asked.clear()
+        assert restore(there, archive) == 1
+        assert "write over them with --replace-vectors" in capsys.readouterr().err
+        assert {asked.method for asked in server.asked} == {"GET", "POST"}
+        assert [path for path in (tmp_path / "new").rglob("*") if path.suffix != ".lock"] == []
+        assert restore(there, archive, replace_vectors=True) == 0
+        assert all(server.collections[name].points for name in (WINDOW, BASELINE))
+        assert not server.refused
 
 
 def test_what_is_in_a_folder_is_never_touched(data: Path, archive: Path, capsys: pytest.CaptureFixture[str]):

@@ -29,7 +29,7 @@ def test_an_erasure_that_a_full_disk_stops_waits_and_is_done_later(tmp_path: Pat
     with (
         closing(open_history(tmp_path)) as history,
         closing(open_log(tmp_path)) as log,
-        closing(Vectors(settings.vector_store, tmp_path, 4)) as vectors,
+        closing(Vectors(settings.qdrant, tmp_path, 4)) as vectors,
     ):
         ledger = Ledger(history, settings.history, ring=4)
         populations = Populations(settings, Policy(), history, vectors, "e")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("pandas", "scipy", "sklearn", "qdrant_client", "torch")
+HEAVY = ("pandas", "scipy", "sklearn", "qdrant_client", "torch", "onnxruntime")
 OUTSIDE = (
     "proxy",
     "httpx",

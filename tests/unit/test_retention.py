@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from proxy.stores import log as logs
-from proxy.stores.database import give_back
 from proxy.stores.log import open_log
+from proxy.stores.sqlite import give_back
 from tests.unit.test_stores import TOTALS, entry
 
 SIZE = 100_000
@@ -75,7 +75,7 @@ def test_nobody_waits_to_write_while_a_reader_keeps_the_write_ahead_log_from_bei
             db.execute("UPDATE tap_totals SET value = value + 1")
             written.append(True)
 
-    monkeypatch.setattr("proxy.stores.database.time", SimpleNamespace(sleep=write))
+    monkeypatch.setattr("proxy.stores.sqlite.time", SimpleNamespace(sleep=write))
     with closing(open_log(tmp_path)) as log, closing(sqlite3.connect(path, isolation_level=None)) as reader:
         log.append([entry("a")], TOTALS)
         reader.execute("BEGIN")
@@ -93,7 +93,7 @@ def test_nobody_waits_to_write_while_a_reader_keeps_the_write_ahead_log_from_bei
 def test_a_file_that_can_give_no_room_back_stops_nobody(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("proxy.stores.database.WAIT_SECONDS", 0)
+    monkeypatch.setattr("proxy.stores.sqlite.WAIT_SECONDS", 0)
     (tmp_path / logs.FILE).write_bytes(b"no database at all " * 1_000)
     with closing(open_log(tmp_path)) as log:
         give_back(log.engine)

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from drift.records import Report, Severity
 from drift.samples import Sample
 from proxy.settings import History as HistorySettings
-from proxy.settings import VectorStore
+from proxy.settings import Qdrant
 from proxy.storage import first_look
 from proxy.stores.history import FILE as HISTORY_FILE
 from proxy.stores.history import KEEP_EVENTS, History, MonitorRow, SampleRow, Text, open_history
 from proxy.stores.ledger import Changes, Ledger
 from proxy.stores.log import Entry, Log, open_log
+from proxy.stores.opening import Stores
 from proxy.stores.rollups import read_hours
 from proxy.stores.vectors import LEFT, WINDOW, Vectors, VectorStoreError
 
@@ -32,8 +34,8 @@ def log(tmp_path: Path) -> Log:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return open_history(tmp_path)
+def history(stores: Stores) -> History:
+    return stores.history
 
 
 @pytest.fixture
@@ -134,7 +136,7 @@ def test_a_batch_is_committed_as_a_whole_or_not_at_all(history: History, ledger:
         counts={"scored": 1},
     )
     bad = Changes(cursor=5, monitors=[row], annotations=[("m", "kind", None)])  # type: ignore[list-item]
-    with pytest.raises(Exception, match="NOT NULL"):
+    with pytest.raises(IntegrityError):
         ledger.commit(bad)
     assert (history.cursor(), history.monitors()) == (0, [])
     ledger.commit(Changes(cursor=5, monitors=[row]))
@@ -187,11 +189,11 @@ def test_events_are_forgotten_without_a_worker_too(history: History):
 def test_vectors_come_back_bit_for_bit_after_a_restart(tmp_path: Path):
     rng = np.random.default_rng(1)
     samples = [sample(f"x{i}", rng) for i in range(5)]
-    vectors = Vectors(VectorStore(), tmp_path, 8)
+    vectors = Vectors(Qdrant(), tmp_path, 8)
     vectors.put(WINDOW, "m", list(enumerate(samples)), {"monitor": "m"})
     vectors.put(WINDOW, "m", [(0, samples[4])], {"monitor": "m"})
     vectors.close()
-    again = Vectors(VectorStore(), tmp_path, 8)
+    again = Vectors(Qdrant(), tmp_path, 8)
     found = again.get(WINDOW, "m", [4, 0, 2])
     assert [s.exchange_id for s in found] == ["x4", "x4", "x2"]
     assert np.array_equal(found[2].response, samples[2].response)
@@ -202,12 +204,12 @@ def test_vectors_come_back_bit_for_bit_after_a_restart(tmp_path: Path):
 
 
 def test_a_vector_store_in_use_or_out_of_reach_says_what_to_do(tmp_path: Path):
-    first = Vectors(VectorStore(), tmp_path, 8)
+    first = Vectors(Qdrant(), tmp_path, 8)
     with pytest.raises(VectorStoreError, match="in use by another worker"):
-        Vectors(VectorStore(), tmp_path, 8)
+        Vectors(Qdrant(), tmp_path, 8)
     first.close()
-    with pytest.raises(VectorStoreError, match=r"vector_store\.url"):
-        Vectors(VectorStore(url="http://127.0.0.1:9"), tmp_path, 8)
+    with pytest.raises(VectorStoreError, match=r"qdrant\.url"):
+        Vectors(Qdrant(url="http://127.0.0.1:9"), tmp_path, 8)
 
 
 def test_the_totals_of_the_log_go_on_where_only_the_history_is_damaged(tmp_path: Path):
@@ -226,7 +228,7 @@ def test_vectors_that_a_full_disk_did_not_let_overwrite_are_overwritten_later(
 
     vector = np.ones(4, dtype=np.float32)
     sample = Sample(exchange_id="zebraquartz", at=1.0, prompt=vector, response=vector)
-    with closing(Vectors(VectorStore(), tmp_path, 4)) as vectors:
+    with closing(Vectors(Qdrant(), tmp_path, 4)) as vectors:
         vectors.put(WINDOW, "m", [(0, sample)], {"monitor": "m"})
         with monkeypatch.context() as patch:
             patch.setattr("proxy.stores.vectors.closing", full)
@@ -234,7 +236,7 @@ def test_vectors_that_a_full_disk_did_not_let_overwrite_are_overwritten_later(
         assert list(vectors.parts()) == []
         assert (tmp_path / "vectors" / LEFT).exists()
     # After a restart too.
-    with closing(Vectors(VectorStore(), tmp_path)) as vectors:
+    with closing(Vectors(Qdrant(), tmp_path)) as vectors:
         vectors.overwrite_left()
         assert not (tmp_path / "vectors" / LEFT).exists()
         assert not any(b"zebraquartz" in path.read_bytes() for path in tmp_path.rglob("storage.sqlite"))

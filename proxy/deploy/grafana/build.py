@@ -27,6 +27,7 @@ from proxy.deploy.grafana.look import (
     rows,
     states,
 )
+from proxy.deploy.grafana.once import once
 
 FILE = Path(__file__).parent / "dashboards" / "driftium.json"
 CONSOLE = "http://127.0.0.1:8000"
@@ -226,7 +227,7 @@ def build() -> str:
             .default_value(CONSOLE)
             .current(models.VariableOption(selected=True, text=CONSOLE, value=CONSOLE))
         )
-        .annotation(new_baseline.expr(f"driftium_baseline_timestamp_seconds{{{M}}} > time() - 60"))
+        .annotation(new_baseline.expr(once(f"driftium_baseline_timestamp_seconds{{{M}}}") + " > time() - 60"))
         .link(
             builders.DashboardLink("Console").type(models.DashboardLinkType.LINK).url("${console}").target_blank(True)
         )

@@ -8,6 +8,8 @@ from grafana_foundation_sdk.models import common as words
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+from proxy.deploy.grafana.once import once
+
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 SEVERITIES = (("0", "LOW", "green"), ("1", "MEDIUM", "yellow"), ("2", "HIGH", "orange"), ("3", "CRITICAL", "red"))
@@ -40,7 +42,7 @@ def steps(*values: tuple[float | None, str]) -> builders.ThresholdsConfig:
 def _targets(panel: P, queries: Queries, *, instant: bool = False, exemplars: bool = False) -> P:
     built: Any = panel
     for number, (legend, expr) in enumerate(queries.items()):
-        query = prometheus.Dataquery().expr(expr).legend_format(legend).ref_id(chr(ord("A") + number))
+        query = prometheus.Dataquery().expr(once(expr)).legend_format(legend).ref_id(chr(ord("A") + number))
         query = query.instant() if instant else query.range().exemplar(exemplars)
         built = built.with_target(query.datasource(SOURCE))
     return cast(P, built.datasource(SOURCE))
@@ -120,7 +122,7 @@ def rows(
     """A table with a row for each set of the labels `by`. columns: {heading: (PromQL, how it is shown)}."""
     panel = table.Panel().title(title).description(description).height(8).span(24).show_header(True)
     for number, (_, (expr, _)) in enumerate(columns.items()):
-        query = prometheus.Dataquery().expr(expr).ref_id(chr(ord("A") + number)).instant()
+        query = prometheus.Dataquery().expr(once(expr)).ref_id(chr(ord("A") + number)).instant()
         panel = panel.with_target(query.format(PromQueryFormat.TABLE).datasource(SOURCE))
     letters = {f"Value #{chr(ord('A') + number)}": heading for number, heading in enumerate(columns)}
     order = {name: index for index, name in enumerate([*by, *letters])}

@@ -1397,7 +1397,7 @@ export interface components {
         /** SchedulerHealth */
         readonly SchedulerHealth: {
             /** @enum {string} */
-            readonly status: "ready" | "starting" | "restarting" | "stalled" | "failing";
+            readonly status: "ready" | "standing by" | "starting" | "restarting" | "stalled" | "failing";
             readonly message?: string;
             readonly mend?: string;
             readonly restarts: number;
@@ -1596,6 +1596,7 @@ export interface components {
             readonly message?: string;
             readonly mend?: string;
             readonly restarts?: number;
+            readonly workers?: number;
             readonly pid?: number;
             readonly stage?: string;
             readonly stage_seconds?: number;

@@ -13,6 +13,7 @@ export interface Part {
   mend?: string;
 }
 
+const RUNS = new Set(["ready", "standing by"]);
 const WAITING = new Set(["starting", "loading", "restarting"]);
 
 export function problems(health: Schemas["Health"]): Part[] {
@@ -66,7 +67,7 @@ export function problems(health: Schemas["Health"]): Part[] {
           {
             name: "Scheduler",
             role: "notifies, collects logs, asks canaries",
-            state: scheduler.status === "ready" ? ("good" as const) : WAITING.has(scheduler.status) ? ("waiting" as const) : ("bad" as const),
+            state: RUNS.has(scheduler.status) ? ("good" as const) : WAITING.has(scheduler.status) ? ("waiting" as const) : ("bad" as const),
             message: scheduler.message ?? "It runs.",
             mend: scheduler.mend,
           },

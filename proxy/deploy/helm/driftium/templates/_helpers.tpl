@@ -28,6 +28,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- default (printf "%s-admin" (include "driftium.fullname" .)) .Values.admin.existingSecret }}
 {{- end }}
 
+{{/* How many pods; fails where they would have nothing in common. */}}
+{{- define "driftium.replicas" -}}
+{{- if gt (int .Values.shared.replicas) 1 }}
+{{- if not (and .Values.shared.databaseSecret .Values.shared.qdrantUrl) }}
+{{- fail "shared.replicas above 1 needs shared.databaseSecret and shared.qdrantUrl: the pods share what they know there." }}
+{{- else if .Values.persistence.existingClaim }}
+{{- fail "shared.replicas above 1 needs a claim for each pod: leave persistence.existingClaim empty." }}
+{{- end }}
+{{- end }}
+{{- .Values.shared.replicas }}
+{{- end }}
+
 {{/* "true" where there is a token; fails where nobody has decided. */}}
 {{- define "driftium.guarded" -}}
 {{- if or .Values.admin.token .Values.admin.existingSecret -}}

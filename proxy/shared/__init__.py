@@ -1,0 +1,1 @@
+"""Several workers on one PostgreSQL: who embeds what, who scores which monitor, and who answers a command."""
