@@ -142,7 +142,7 @@ def test_weights_that_are_missing_are_told_of_where_they_are_missed(
 def test_a_vector_store_that_does_not_answer_is_told_of_there(
     driftium: Callable[..., Driftium], upstream: Callable[[Script], Upstream]
 ):
-    env = {"DRIFTIUM_VECTOR_STORE__URL": f"http://127.0.0.1:{free_port()}"}
+    env = {"DRIFTIUM_QDRANT__URL": f"http://127.0.0.1:{free_port()}"}
     running = driftium(upstream(replay({})).url, env=env)
     told = wait_until(
         lambda: (told := running.get("/api/health"))["worker"]["status"] == "failed" and told, seconds=120

@@ -59,6 +59,9 @@ def test_each_proxy_tells_what_it_tapped_itself_and_of_the_history_all_tell_the_
     logged = sorted(driftium.get("/api/health")["tap"]["logged"] for driftium in (one, other))
     assert logged in ([1, 10], [2, 9])
     assert [driftium.get("/api/health")["tap"]["lag_exchanges"] for driftium in (one, other)] == [11, 11]
+    for driftium in several.proxies:
+        # The rules take what all tell the same from one of them, by the time at which it began.
+        assert "\ndriftium_shared_since_timestamp_seconds " in driftium.client.get("/metrics").text
 
 
 def test_one_scheduler_works_until_it_hangs_or_dies_and_then_another_does(several: Several):

@@ -55,6 +55,16 @@ def test_its_vectors_are_torch_s_up_to_rounding(
     assert (onnx.dimension, onnx.max_tokens) == (torch.dimension, torch.max_tokens)
 
 
+def test_onnxruntime_reports_nothing_to_its_maker(exported: Path, tmp_path: Path):
+    """Its telemetry leaves a device id and a file of what is to be sent, but not where it sees that it runs in CI."""
+    code = (
+        f"from drift.onnx_embedder import OnnxEmbedder; OnnxEmbedder(__import__('pathlib').Path({str(exported)!r}), '')"
+    )
+    env = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=env, cwd=Path(__file__).parents[2])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_texts_are_no_vectors(onnx: OnnxEmbedder):
     assert onnx.embed([]).shape == (0, 384)
 
