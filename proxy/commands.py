@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from drift.errors import TooFewSamples
 from proxy.asked import Refused, Scores
@@ -107,6 +107,9 @@ class Commands:
                     # What may pass is left unanswered: it is done when the store is there again.
                     if not error.passing:
                         self._refuse(command_id, 503, str(error))
+                    raise
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
+                    # PostgreSQL went, and comes back; a file's fault is never of this kind.
                     raise
                 # Answered before it ends the worker: left unanswered it would end each worker after this one too.
                 self._refuse(command_id, 500, "The worker failed at this; its log says why, and it starts again.")

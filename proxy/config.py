@@ -212,5 +212,8 @@ def _split(key: str, url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
+        # What cannot be read may hold a password; the error may quote it.
+        if "@" in url:
+            raise ConfigError(f"{key} = (not shown): must be a URL") from None
         raise ConfigError(f"{key} = {url!r}: must be a URL: {error}") from None
     return parts
