@@ -165,7 +165,8 @@ async def serve(plan: Plan) -> None:
         print(msgspec.json.encode({"error": error.strerror or str(error)}).decode(), flush=True)
         return
     loop.add_reader(sys.stdin, ended.set)
-    by_prompt(plan.answers)
+    # Made now: the first answers would wait for it.
+    _ = recorded(plan.answers), by_prompt(plan.answers), mean_length(plan.answers)
     gc.freeze()
     print(msgspec.json.encode({"port": server.sockets[0].getsockname()[1]}).decode(), flush=True)
     await ended.wait()
