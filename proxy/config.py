@@ -190,6 +190,9 @@ def _check_database(s: Settings) -> None:
         _ = parts.port
     except ValueError:
         raise ConfigError(f"{told}: must be a URL") from None
+    if parts.netloc.count("@") > 1:
+        # The driver takes the first one for the end of the password, and names what follows.
+        raise ConfigError(f"{told}: holds more than one @: in a user's name or password write %40")
     if parts.scheme != "postgresql+psycopg" or not parts.path.strip("/"):
         raise ConfigError(f"{told}: must be postgresql+psycopg://user@host[:port]/name")
     if importlib.util.find_spec("psycopg") is None:

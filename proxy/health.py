@@ -54,7 +54,7 @@ class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
     mend: str | UnsetType = UNSET
     restarts: int | UnsetType = UNSET
     workers: int | UnsetType = UNSET
-    """How many work; absent where there is one by design."""
+    """How many run; absent where there is one by design."""
     pid: int | UnsetType = UNSET
     stage: str | UnsetType = UNSET
     stage_seconds: float | UnsetType = UNSET
@@ -84,7 +84,7 @@ class StoreHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StorageHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchange log and the history, in the data folder."""
+    """The exchange log and the history, in the data folder or in PostgreSQL."""
 
     status: Literal["ok", "failing"]
     message: str | UnsetType = UNSET

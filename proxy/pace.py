@@ -49,7 +49,7 @@ class Pace:
     def __init__(self, settings: Worker):
         self._settings = settings
         self._speed = Speed()
-        self._planned = 0
+        self.planned = 0
         self._began = self._ended = 0.0
         self.share = 1.0
 
@@ -70,7 +70,7 @@ class Pace:
         Each is asked only when there is something to plan.
         """
         self._began = time.monotonic()
-        if position < self._planned:
+        if position < self.planned:
             # Inside a backlog all the time since the last batch counts: it is worked off at that pace, calibration,
             # explanations and all, and not at the embedding's.
             self._began = self._ended or self._began
@@ -78,7 +78,7 @@ class Pace:
         speed = together() if together else self.speed
         self.share = share(waiting(), speed, self._settings.max_lag_seconds)
         # The speed is not known before the first batch.
-        self._planned = head() if self.speed else position + self._settings.batch
+        self.planned = head() if self.speed else position + self._settings.batch
 
     def limit(self, position: int, seconds: float = math.inf) -> int:
         """How many entries to read after this position: as many as give a batch that takes no longer than so many
@@ -86,7 +86,7 @@ class Pace:
         """
         answers = min(self._settings.batch, max(1.0, seconds * self.speed)) if self.speed else self._settings.batch
         batch = math.ceil(answers / self.share)
-        return min(batch, LARGEST_READ, max(1, self._planned - position))
+        return min(batch, LARGEST_READ, max(1, self.planned - position))
 
     def nothing_came(self) -> None:
         self._ended = 0.0

@@ -53,14 +53,15 @@ def run(settings: Settings, *, end_with_parent: bool) -> int:
     # It logs whole tracebacks, whose messages may quote prompts and answers.
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL + 1)
     try:
-        with alone(settings.data_dir, "scheduler"), opened(settings) as (history, exchange_log):
-            if not settings.database.url:
+        if not settings.database.url:
+            with alone(settings.data_dir, "scheduler"), opened(settings) as (history, exchange_log):
                 _work(settings, history, exchange_log, stop)
-                return 0
-            with Turn(history.engine, "scheduler") as turn:
-                if _wait_for(turn, stop, tell=end_with_parent):
-                    _work(settings, history, exchange_log, stop, turn)
             return 0
+        # Any number of schedulers share a database, and one of them works.
+        with opened(settings) as (history, exchange_log), Turn(history.engine, "scheduler") as turn:
+            if _wait_for(turn, stop, tell=end_with_parent):
+                _work(settings, history, exchange_log, stop, turn)
+        return 0
     except Busy as error:
         log.error(str(error))
     except (OSError, SQLAlchemyError) as error:

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -123,15 +124,13 @@ def embedder(settings: Settings) -> Iterable[Finding]:
 
 
 def _served(wanted: Embedder) -> Finding:
-    server = EmbeddingServer(wanted)
     try:
-        size = server.probe([PROBE]).shape[1]
-        return Finding("ok", "embedder", f"{server.where} embeds with {server.model}: vectors of {size} numbers")
+        with closing(EmbeddingServer(wanted)) as server:
+            size = server.probe([PROBE]).shape[1]
+            return Finding("ok", "embedder", f"{server.where} embeds with {server.model}: vectors of {size} numbers")
     except EmbedderUnavailable as error:
         mend = "start that server, or correct url, model and api_key_env in [embedder]"
         return Finding("error", "embedder", str(error), mend)
-    finally:
-        server.close()
 
 
 def _unreadable(folder: Path) -> str:

@@ -14,5 +14,6 @@ def refuse_shared(settings: Settings) -> None:
     schema = settings.database.schema
     raise Failed(
         f"log and history lie in {place(settings.database.url)}, vectors in Qdrant at {settings.qdrant.url}: "
-        f"back them up with pg_dump --schema={schema} and Qdrant's snapshots, restore them with pg_restore and those"
+        f"back them up with pg_dump --schema={schema} --format=custom and Qdrant's snapshots, restore them with "
+        "pg_restore and those"
     )

@@ -66,6 +66,8 @@ class EmbeddingStage:
             entries = claimed.entries
             if not entries:
                 self._pace.nothing_came()
+                # Others have taken what was planned for: what comes next is planned anew.
+                self._position = max(self._position, self._pace.planned)
                 return False
             batch = read_batch(self._log, entries, self._drawn, failures=0)
             answers = batch.answers

@@ -76,6 +76,12 @@ class Ownership:
         del self.epochs[monitor]
         self._session.unlock(_name(monitor))
 
+    def prune(self) -> None:
+        """Forget who scored monitors that are gone, and names that were only asked for."""
+        gone = owners.c.monitor.not_in(sa.select(monitors.c.name)) & owners.c.monitor.not_in(list(self.epochs))
+        with self._engine.begin() as db:
+            db.execute(sa.delete(owners).where(gone))
+
     def check(self, db: sa.Connection, names: Iterable[str]) -> None:
         """Raises Lost where one of these monitors is another's by now; else it stays this worker's until the
         transaction ends.

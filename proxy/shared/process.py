@@ -13,6 +13,7 @@ import structlog
 
 from drift.errors import DriftError, EmbedderUnavailable, EncoderChanged
 from proxy.embedding import TextEncoder, make_embedder
+from proxy.embedding_served import ServedEncoder
 from proxy.settings import Settings
 from proxy.shared.session import Lost, Session
 from proxy.shared.worker import SharedWorker
@@ -47,7 +48,7 @@ def work(settings: Settings, stop: threading.Event) -> int:
                 reason = fault_of(error).message if isinstance(error, sa.exc.SQLAlchemyError) else str(error)
                 if isinstance(error, EncoderChanged):
                     # Under its new identity it is another encoder.
-                    parts.embedder = None
+                    parts.leave_embedder()
                 elif isinstance(error, SchemaTooNew) or (isinstance(error, DriftError) and parts.embedder is None):
                     log.error("the worker cannot work", error=reason)
                     return 1
@@ -86,7 +87,13 @@ class Parts:
         self._vectors.create(self.embedder.dimension)
         return self._vectors, self.embedder
 
+    def leave_embedder(self) -> None:
+        if isinstance(self.embedder, ServedEncoder):
+            self.embedder.close()
+        self.embedder = None
+
     def close(self) -> None:
+        self.leave_embedder()
         if self._vectors:
             self._vectors.close()
 

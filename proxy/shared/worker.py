@@ -200,6 +200,7 @@ class SharedWorker:
             self._upkeep.expire()
         if not self._ownership.leads:
             return
+        self._ownership.prune()
         if trusted:
             self._ledger.prune()
         keep = self._settings.log

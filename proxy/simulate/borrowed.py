@@ -1,6 +1,7 @@
 """What a simulation uses of a database and a vector store that others use too: a schema and collections of its own."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,15 +20,25 @@ def for_simulation(settings: Settings) -> Settings:
     """The same settings, so that nothing of it touches what people use: no token, no channels, nothing collected."""
     changes: dict[str, Any] = {"notify": (), "ingest": (), "canary": ()}
     changes["server"] = msgspec.structs.replace(settings.server, admin_token="", public_url="", log_level="warning")
-    changes["metrics"] = msgspec.structs.replace(settings.metrics, require_token=False)
+    # Monitors past the first of them would be told of as "other".
+    series = max(settings.metrics.max_series, settings.monitors.max)
+    changes["metrics"] = msgspec.structs.replace(settings.metrics, require_token=False, max_series=series)
     changes["monitors"] = msgspec.structs.replace(settings.monitors, allow=(), expire_days=0.0)
     changes["embedded"] = msgspec.structs.replace(settings.embedded, enabled=False)
+    # The processes work in another folder.
+    changes["embedder"] = msgspec.structs.replace(settings.embedder, path=_absolute(settings.embedder.path))
     own = f"simulate_{os.getpid()}"
     if settings.database.url:
         changes["database"] = msgspec.structs.replace(settings.database, schema=f"driftium_{own}")
     if settings.qdrant.url:
-        changes["qdrant"] = msgspec.structs.replace(settings.qdrant, prefix=f"{settings.qdrant.prefix}{own}-")
+        changes["qdrant"] = msgspec.structs.replace(
+            settings.qdrant, prefix=f"{settings.qdrant.prefix}{own}-", ca_file=_absolute(settings.qdrant.ca_file)
+        )
     return msgspec.structs.replace(settings, **changes)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute()) if path else ""
 
 
 def take_away(settings: Settings, console: Console) -> None:

@@ -113,8 +113,8 @@ def start_upstream(plan: upstream.Plan, folder: Path) -> Process:
     if "error" in told:
         process.wait(STOP_SECONDS)
         raise Broken(f"{plan.host}:{plan.port} cannot be listened at: {told['error']}; choose another --upstream-port")
-    host = "127.0.0.1" if plan.host in ("0.0.0.0", "localhost") else plan.host
-    process.url = f"http://{host}:{told['port']}"
+    host = {"0.0.0.0": "127.0.0.1", "localhost": "127.0.0.1", "::": "::1"}.get(plan.host, plan.host)
+    process.url = f"http://{f'[{host}]' if ':' in host else host}:{told['port']}"
     return process
 
 

@@ -70,7 +70,6 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     answered: int
     failed: dict[str, int]
     """{what went wrong: how often}"""
-    in_flight: int
     whole: Quantiles
     """Of answers that are no streams."""
     first: Quantiles
@@ -259,7 +258,6 @@ class Load:
             sent=self._sent,
             answered=self._answered,
             failed=dict(self._failed),
-            in_flight=self._in_flight,
             direct_failed=self._direct_failed,
             done=done,
             **{name: quantiles(some) for name, some in times.items()},

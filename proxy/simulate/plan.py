@@ -42,8 +42,7 @@ def check(asked: Asked, settings: Settings) -> None:
         raise Wrong(f"--answers {error}") from None
     if asked.urls:
         for url in asked.urls:
-            parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
+            if not _is_address(url):
                 raise Wrong(f"--url {url}: must be http(s)://host[:port]")
         if not asked.upstream_port:
             raise Wrong(
@@ -68,3 +67,12 @@ def check(asked: Asked, settings: Settings) -> None:
         )
     if asked.upstream_host not in ("127.0.0.1", "localhost"):
         raise Wrong("--upstream-host is for proxies that run elsewhere: name them with --url")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

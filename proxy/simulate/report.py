@@ -115,15 +115,17 @@ def _minus(a: Any, b: Any) -> Any:
 def together(before: Sequence[Figures | None], after: Sequence[Figures | None]) -> dict[str, Any]:
     """The fields of a Result that the proxies tell: sums of their own counts, and of each history once."""
     logged = dropped = 0
-    histories: dict[float, tuple[Figures, Figures]] = {}
-    for first, now in zip(before, after, strict=True):
+    histories: dict[str | int, tuple[Figures, Figures]] = {}
+    for i, (first, now) in enumerate(zip(before, after, strict=True)):
         if now is None:
             continue
         then = first or Figures()
         logged += now.logged - then.logged
         dropped += now.dropped - then.dropped
-        # Proxies that share a history tell the same moment, to the microsecond; those of others never do.
-        histories[now.last_scored] = (then, now)
+        # Of proxies that share a history the one that looked last tells of it: it may go on between two looks.
+        key = "shared" if now.shared else i
+        if key not in histories or now.last_scored >= histories[key][1].last_scored:
+            histories[key] = (then, now)
     scored: dict[str, int] = {}
     seconds, embedded, lag, waiting, share = 0.0, 0, 0.0, 0, 1.0
     for then, now in histories.values():
@@ -147,6 +149,6 @@ def first_seen(seen: Seen | None) -> Seen:
     """What the load told last; all noughts where it told nothing."""
     none = Quantiles(0)
     return seen or Seen(
-        seconds=0.0, sent=0, answered=0, failed={}, in_flight=0, whole=none, first=none, direct_whole=none,
+        seconds=0.0, sent=0, answered=0, failed={}, whole=none, first=none, direct_whole=none,
         direct_first=none, direct_failed=0, late=none,
     )  # fmt: skip

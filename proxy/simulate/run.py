@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -121,15 +122,18 @@ class Simulation:
             try:
                 told = httpx.get(url + "/v1/models", timeout=10, trust_env=False)
                 names = [one["id"] for one in told.json()["data"]] if told.is_success else []
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise Broken(f"{url} does not answer: {error}") from None
             except (ValueError, KeyError, TypeError):
                 names = []
             # Anything else might be a model that costs money.
             if upstream.model_name(0) not in names:
+                where = upstream_url
+                if self._asked.upstream_host in ("0.0.0.0", "::"):
+                    where = f"http://THIS-MACHINE:{urlsplit(upstream_url).port}"
                 raise Broken(
                     f"{url} does not forward to this simulation, so nothing was sent. Start it with "
-                    f"upstream.url = {upstream_url} (driftium serve --upstream {upstream_url}) and run this again."
+                    f"upstream.url = {where} (driftium serve --upstream {where}) and run this again."
                 )
         last = self._asked.monitors
         self._notes.append(
@@ -184,6 +188,8 @@ class Simulation:
         if seen is None and not interrupted:
             process.check()
         last = report.first_seen(seen)
+        if last.direct_failed:
+            self._notes.append(f"{last.direct_failed} requests to the simulation's upstream itself failed too.")
         return report.Result(
             asked=asked,
             seconds=round(last.seconds, 2),
@@ -215,7 +221,10 @@ class Simulation:
                 lines = process.told.read_bytes()
                 for line in lines[read : lines.rfind(b"\n") + 1].splitlines():
                     seen = msgspec.json.decode(line, type=load.Seen)
-                    if not seen.done:
+                    if seen.done:
+                        # Who got no answer at all is known only now; the times are those of the whole run.
+                        watch.heard_failed(seen)
+                    else:
                         watch.heard(seen)
                         self._progress(seen)
                 read = lines.rfind(b"\n") + 1

@@ -91,7 +91,7 @@ def _processes(console: Console, result: Result) -> None:
 
 def _broke(console: Console, result: Result) -> None:
     if not result.troubles:
-        done = "forwarded, logged and scored in time" if "worker" in result.processes else "forwarded and logged"
+        done = "forwarded, logged and scored in time" if result.scored.get("scored") else "forwarded and logged"
         console.print(f"[bold]What broke first:[/] nothing; every answer was {done}.\n")
         return
     first, *rest = result.troubles

@@ -29,8 +29,9 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     pending: int = 0
     scored: dict[str, int] = {}
     """Of the simulation's monitors, by result."""
+    shared: bool = False
+    """Whether its history is one database's, which others tell of too."""
     last_scored: float = 0.0
-    """When, which tells whether two proxies share a history."""
     embedding_seconds: float = 0.0
     embedded: int = 0
     lag_seconds: float = 0.0
@@ -55,7 +56,7 @@ def look(client: httpx.Client, url: str) -> Figures:
     health = client.get(url + "/api/health").raise_for_status().json()
     found: Counter[str] = Counter()
     scored: Counter[str] = Counter()
-    last = 0.0
+    shared, last = False, 0.0
     for family in text_string_to_metric_families(metrics):
         for sample in family.samples:
             ours = sample.labels.get("monitor", "").startswith(MONITORS)
@@ -63,6 +64,8 @@ def look(client: httpx.Client, url: str) -> Figures:
                 scored[sample.labels["result"]] += int(sample.value)
             elif sample.name == "driftium_last_scored_timestamp_seconds" and ours:
                 last = max(last, sample.value)
+            elif sample.name == "driftium_shared_since_timestamp_seconds":
+                shared = True
             elif sample.name.startswith(("driftium_embedding_duration_seconds_", "driftium_log_lag_")):
                 found[sample.name] += sample.value if "le" not in sample.labels else 0  # type: ignore[assignment]
     tap, worker = health["tap"], health["worker"]
@@ -71,6 +74,7 @@ def look(client: httpx.Client, url: str) -> Figures:
         dropped=tap["dropped"],
         pending=tap["pending"],
         scored=dict(scored),
+        shared=shared,
         last_scored=last,
         embedding_seconds=found["driftium_embedding_duration_seconds_sum"],
         embedded=int(found["driftium_embedding_duration_seconds_count"]),
@@ -98,7 +102,6 @@ class Watch:
         self.troubles: list[Trouble] = []
         self.before = self.look()
         self.largest_lag = 0.0
-        self.smallest_share = 1.0
 
     def start(self) -> None:
         self._began = time.monotonic()
@@ -127,7 +130,6 @@ class Watch:
             if dropped > 0:
                 self._tell("log", f"{url} dropped exchanges: the log took them more slowly than they came")
             self.largest_lag = max(self.largest_lag, figures.lag_seconds)
-            self.smallest_share = min(self.smallest_share, figures.share)
             if figures.share < 1:
                 self._tell("sampling", "the workers no longer score every answer but a uniform sample of them")
             # The plan is made for what waits then: twice the lag is still in it.
@@ -144,6 +146,9 @@ class Watch:
             )
         if self._often("latency", slow > SLOW_MS):
             self._tell("latency", f"half of the answers came more than {slow:.0f} ms later than the upstream gave them")
+        self.heard_failed(seen)
+
+    def heard_failed(self, seen: Seen) -> None:
         for what, count in seen.failed.items():
             self._tell("failed", f"requests failed: {what} ({count} in that second or before)")
 

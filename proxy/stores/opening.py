@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from proxy.settings import Settings
 from proxy.stores import shared_tables
 from proxy.stores.history import SCHEMA as HISTORY_SCHEMA
 from proxy.stores.history import History, open_history
 from proxy.stores.log import Log, open_log
 from proxy.stores.migrations import SHARED, Schema
+
+log = structlog.get_logger()
 
 
 class Stores(NamedTuple):
@@ -34,8 +38,9 @@ def open_stores(settings: Settings) -> Stores:
 
     shared = Schema(shared_tables.schema, SHARED, "shared")
     engine = open_postgres(settings.database, HISTORY_SCHEMA, shared_log.SCHEMA, shared)
-    log = shared_log.SharedLog(engine, _instance(settings.data_dir), settings.database.partition_hours)
-    return Stores(History(engine), log)
+    # Several proxies of one machine may have one data folder, but not one port.
+    instance = f"{_instance(settings.data_dir)}:{settings.server.port}"
+    return Stores(History(engine), shared_log.SharedLog(engine, instance, settings.database.partition_hours))
 
 
 @contextmanager
@@ -50,15 +55,21 @@ def opened(settings: Settings) -> Iterator[Stores]:
 
 def _instance(data_dir: Path) -> str:
     """What tells this proxy's counts from those of others, over restarts: eight characters in its data folder."""
-    file = data_dir / "instance"
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    own = data_dir / f"instance.{os.getpid()}"
-    own.write_text(uuid.uuid4().hex[:8])
+    file, made = data_dir / "instance", uuid.uuid4().hex[:8]
     try:
-        # Of two processes that come first, one makes it, and never half of it.
-        os.link(own, file)
+        if not file.exists():
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own = data_dir / f"instance.{os.getpid()}"
+            try:
+                own.write_text(made)
+                # Of two processes that come first, one makes it, and never half of it.
+                os.link(own, file)
+            finally:
+                own.unlink(missing_ok=True)
+        return file.read_text()
     except FileExistsError:
-        pass
-    finally:
-        own.unlink()
-    return file.read_text()
+        return file.read_text()
+    except OSError as error:
+        # No reason to stop requests: after a restart it counts from the beginning.
+        log.warning("this proxy's number cannot be kept in the data folder", folder=str(data_dir), error=str(error))
+        return made

@@ -1,11 +1,13 @@
 """What several files share: a gate for scripted upstreams, and a real llama.cpp with a proxy before it."""
 
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,9 @@ from tests.conftest import Driftium
 from tests.integration.clients import Ways, serve
 
 ROOT = Path(__file__).parents[2]
+
+Start = Callable[..., subprocess.Popen[str]]
+"""Words of a command, and variables of its environment."""
 
 
 @pytest.fixture
@@ -56,6 +61,34 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     own = next(folder.glob("lib/python*/site-packages"))
     (own / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "bin"
+
+
+@pytest.fixture
+def command(installed: Path, tmp_path: Path) -> Iterator[Start]:
+    """Starts commands of the installed wheel whose temporary folders are made in tmp_path / "tmp"."""
+    (tmp_path / "tmp").mkdir()
+    with ExitStack() as stack:
+
+        def start(*words: str, **variables: str) -> subprocess.Popen[str]:
+            # Nothing of the checkout plays a part.
+            env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+            env |= {"TMPDIR": str(tmp_path / "tmp")} | variables
+            # A shell's background jobs ignore Ctrl-C, and so would what they start.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
+            started = subprocess.Popen(
+                [installed / "driftium", *words],
+                cwd=tmp_path,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            signal.signal(signal.SIGINT, before)
+            stack.enter_context(started)
+            stack.callback(started.kill)
+            return started
+
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,7 @@
 """The demo, from the installed wheel, tells its story with real answers, and leaves nothing behind however it ends."""
 
-import os
 import re
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,38 +10,9 @@ from drift.embedder import find_weights
 from drift.errors import EmbedderUnavailable
 from proxy.demo import STAGE
 from tests.conftest import wait_until
+from tests.integration.conftest import Start
 
 pytest.importorskip("xllamacpp", reason="needs driftium[embedded]")
-
-Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def demo(installed: Path, tmp_path: Path) -> Iterator[Start]:
-    """Starts demos whose temporary folders are made in tmp_path / "tmp"."""
-    (tmp_path / "tmp").mkdir()
-    with ExitStack() as stack:
-
-        def start(gguf: Path, *flags: str) -> subprocess.Popen[str]:
-            # Nothing of the checkout plays a part.
-            env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-            env |= {"TMPDIR": str(tmp_path / "tmp"), "DRIFTIUM_EMBEDDED__GGUF": str(gguf)}
-            # A shell's background jobs ignore Ctrl-C, and so would what they start.
-            before = signal.signal(signal.SIGINT, signal.default_int_handler)
-            started = subprocess.Popen(
-                [installed / "driftium", "demo", *flags],
-                cwd=tmp_path,
-                env=env,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            signal.signal(signal.SIGINT, before)
-            stack.enter_context(started)
-            stack.callback(started.kill)
-            return started
-
-        yield start
 
 
 def left_running(folder: Path) -> list[str]:
@@ -60,14 +27,14 @@ def left_running(folder: Path) -> list[str]:
     return found
 
 
-def test_the_same_kind_is_no_drift_and_a_changed_prompt_is(demo: Start, gguf: Path, tmp_path: Path):
+def test_the_same_kind_is_no_drift_and_a_changed_prompt_is(command: Start, gguf: Path, tmp_path: Path):
     """The whole story: exit code 0, LOW and then worse, a witness, and neither a process nor a file left."""
     try:
         find_weights()
     except EmbedderUnavailable as error:
         pytest.skip(str(error))
     # The machine that runs the tests may have other work; the demo itself says how long it took.
-    printed, complaints = (started := demo(gguf)).communicate(timeout=900)
+    printed, complaints = (started := command("demo", DRIFTIUM_EMBEDDED__GGUF=str(gguf))).communicate(timeout=900)
     assert (started.returncode, complaints) == (0, ""), printed + complaints
     assert re.search(rf"^same kind +{STAGE} +\S+ +\S+ +0\.\d\d +LOW ", printed, re.MULTILINE), printed
     worse = rf"^changed prompt +{STAGE} +\S+ +\S+ +\d+\.\d\d +(MEDIUM|HIGH|CRITICAL) "
@@ -84,9 +51,9 @@ def test_the_same_kind_is_no_drift_and_a_changed_prompt_is(demo: Start, gguf: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_can_be_stopped_at_any_time(demo: Start, gguf: Path, tmp_path: Path, number: signal.Signals):
+def test_it_can_be_stopped_at_any_time(command: Start, gguf: Path, tmp_path: Path, number: signal.Signals):
     """In the middle of the first answers, while the worker still loads."""
-    started = demo(gguf)
+    started = command("demo", DRIFTIUM_EMBEDDED__GGUF=str(gguf))
     assert started.stdout
     assert any(line.startswith("1. Baseline.") for line in started.stdout)
     assert left_running(tmp_path)
@@ -96,9 +63,9 @@ def test_it_can_be_stopped_at_any_time(demo: Start, gguf: Path, tmp_path: Path, 
     assert [*(tmp_path / "tmp").iterdir()] == []
 
 
-def test_without_its_model_it_says_why(demo: Start, tmp_path: Path):
+def test_without_its_model_it_says_why(command: Start, tmp_path: Path):
     """Exit code 4, the reason, and the last lines of the logs, which go with the folder."""
-    started = demo(tmp_path / "none.gguf")
+    started = command("demo", DRIFTIUM_EMBEDDED__GGUF=str(tmp_path / "none.gguf"))
     printed, complaints = started.communicate(timeout=120)
     assert started.returncode == 4, printed + complaints
     assert f"error: there is no file {tmp_path / 'none.gguf'}" in complaints

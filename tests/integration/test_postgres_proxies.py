@@ -21,17 +21,14 @@ prompts = ["a", "b", "c", "d", "e", "f", "g", "h"]
 
 
 class Several:
-    """Two proxies without workers, with the same canary."""
+    """Two proxies without workers, with one data folder and the same canary."""
 
     def __init__(self, postgres: Postgres, folder: Path, upstream: Upstream):
         self.url = postgres.database()
         self.postgres = postgres
         self.env = {"DRIFTIUM_DATABASE__URL": self.url, "DRIFTIUM_QDRANT__URL": "http://127.0.0.1:9"}
-        self.proxies = []
-        for name in ("one", "other"):
-            (folder / name).mkdir()
-            (folder / name / "config.toml").write_text(CONFIG)
-            self.proxies.append(Driftium(folder / name, upstream.url, "--no-worker", env=self.env).start())
+        (folder / "config.toml").write_text(CONFIG)
+        self.proxies = [Driftium(folder, upstream.url, "--no-worker", env=self.env).start() for _ in range(2)]
 
     def scheduler(self, driftium: Driftium) -> str:
         return str(driftium.get("/api/health")["scheduler"]["status"])

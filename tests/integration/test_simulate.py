@@ -1,12 +1,10 @@
 """`driftium simulate`, from the installed wheel: it loads proxies with recorded answers and leaves nothing behind."""
 
 import json
-import os
 import re
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -14,37 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from tests.conftest import Driftium, free_port, wait_until
+from tests.integration.conftest import Start
 from tests.scripted import Request, Script, Upstream, answer
-
-Start = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture
-def simulate(installed: Path, tmp_path: Path) -> Iterator[Start]:
-    """Starts simulations whose temporary folders are made in tmp_path / "tmp"."""
-    (tmp_path / "tmp").mkdir()
-    with ExitStack() as stack:
-
-        def start(*flags: str, **settings: str) -> subprocess.Popen[str]:
-            # Nothing of the checkout plays a part.
-            env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-            env |= {"TMPDIR": str(tmp_path / "tmp")} | settings
-            # A shell's background jobs ignore Ctrl-C, and so would what they start.
-            before = signal.signal(signal.SIGINT, signal.default_int_handler)
-            started = subprocess.Popen(
-                [installed / "driftium", "simulate", *flags],
-                cwd=tmp_path,
-                env=env,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            signal.signal(signal.SIGINT, before)
-            stack.enter_context(started)
-            stack.callback(started.kill)
-            return started
-
-        yield start
+def simulate(command: Start, tmp_path: Path) -> Iterator[Start]:
+    yield partial(command, "simulate")
     assert [*(tmp_path / "tmp").iterdir()] == []
 
 

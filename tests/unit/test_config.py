@@ -79,6 +79,10 @@ def test_flags_override_the_environment_which_overrides_the_file(tmp_path: Path)
             "upstream.url = 'http://x/v1': must be http(s)://host[:port][/prefix], without /v1",
         ),
         ("[upstream]\nurl = 'http://x/openai/v1/'", "without /v1"),
+        (
+            "[database]\nurl = 'postgresql+psycopg://me:s3@cret@db/x'",
+            "(not shown): holds more than one @",
+        ),
         ("[qdrant]\nurl = 'https://me:s3cret@qdrant:x'", "qdrant.url = (not shown): must be a URL"),
         ("[server]\ncors_origins = ['http://[::1']", "server.cors_origins = 'http://[::1': must be a URL"),
         ("[server]\ndrain_seconds = inf", "server.drain_seconds = inf: expected float <= 1000000000.0"),

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from drift.errors import EmbedderUnavailable, EncoderChanged
+from proxy.checks.models import embedder as checked
 from proxy.embedding_server import BLANK, PROBE, EmbeddingServer
-from proxy.settings import Embedder
+from proxy.settings import Embedder, Settings
 from tests.conftest import free_port
 from tests.scripted import RESET, Upstream
 from tests.unit.embedded_texts import REFUSED, Served, agree, embeddings, good, sent
@@ -186,3 +187,5 @@ def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(key: str | Non
     with pytest.raises(EmbedderUnavailable, match=r"embedder\.api_key_env") as refused:
         EmbeddingServer(Embedder(url="http://127.0.0.1:1", api_key_env="EMBEDDING_KEY"))
     assert "secr" not in str(refused.value)
+    (found,) = checked(Settings(embedder=Embedder(url="http://127.0.0.1:1", api_key_env="EMBEDDING_KEY")))
+    assert (found.mark, "embedder.api_key_env" in found.found) == ("error", True)

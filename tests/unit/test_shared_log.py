@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from proxy.settings import Data, Database, Qdrant, Settings
+from proxy.settings import Data, Database, Qdrant, Server, Settings
 from proxy.stores.log import Entry
 from proxy.stores.migrations import Schema, bring_up_shared
 from proxy.stores.opening import Stores, open_stores
@@ -28,8 +28,9 @@ def stores(tmp_path: Path, database: str) -> Iterator[Opener]:
     """Opens log and history of one database, as a proxy of that name."""
     opened = []
 
-    def open_as(name: str, hours: int = 24) -> Stores:
+    def open_as(name: str, hours: int = 24, port: int = 8000) -> Stores:
         settings = Settings(
+            server=Server(port=port),
             data=Data(dir=str(tmp_path / name)),
             database=Database(url=database, partition_hours=hours),
             qdrant=Qdrant(url="http://127.0.0.1:9"),
@@ -124,6 +125,20 @@ def test_each_proxy_counts_for_itself_and_goes_on_after_a_restart(stores: Opener
     assert one.totals() == {"logged": 1, "dropped": 2, "unredacted": 1}
     assert two.totals() == {"logged": 7}
     assert shared(stores("one")).totals() == one.totals()
+
+
+def test_two_proxies_may_have_one_data_folder(stores: Opener):
+    one, two = shared(stores("one")), shared(stores("one", port=8001))
+    one.append(entries(1), {"logged": 1})
+    two.append(entries(1, "other"), {"logged": 7})
+    assert (one.totals(), two.totals()) == ({"logged": 1}, {"logged": 7})
+
+
+def test_a_data_folder_that_cannot_be_used_stops_no_proxy(stores: Opener, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    log = shared(stores("file/below"))
+    log.append(entries(1), {"logged": 1})
+    assert log.totals() == {"logged": 1}
 
 
 def test_a_name_that_no_text_of_postgresql_can_hold_fails_no_batch(log: SharedLog):

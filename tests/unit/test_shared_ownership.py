@@ -121,6 +121,21 @@ def test_a_worker_that_still_loads_gets_nothing(stores: Stores, member: Callable
     assert one.settle() == set(NAMES)
 
 
+def test_who_owned_a_monitor_that_is_gone_is_forgotten(stores: Stores, member: Callable[..., Member]):
+    known(stores, NAMES[:2])
+    one = member()
+    one.settle()
+    assert one.ownership.take("asked for")
+    one.ownership.give_up("asked for")
+    with stores.history.engine.begin() as db:
+        db.execute(sa.text("DELETE FROM monitors WHERE name = :name"), {"name": NAMES[0]})
+    one.settle()
+    one.ownership.prune()
+    with stores.history.engine.connect() as db:
+        assert db.execute(sa.text("SELECT monitor FROM owners")).scalars().all() == [NAMES[1]]
+    one.write(NAMES[1])
+
+
 def test_a_former_owner_writes_nothing(stores: Stores, member: Callable[..., Member]):
     """Its session may have ended without its knowing: what it has under way is refused whole."""
     known(stores, ["a", "b"])
