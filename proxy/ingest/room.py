@@ -18,7 +18,7 @@ SHARE_OF_BYTES = 0.125
 SILENT_SECONDS = 30.0
 """A worker that has not reported for so long is taken for gone."""
 
-NO_WORKER = "No worker scores these data: start driftium serve, or driftium worker."
+NO_WORKER = "No worker runs: start driftium serve, or driftium worker."
 LOADING = "The worker is loading its model."
 BUSY = "The worker embeds what waits."
 
