@@ -103,8 +103,10 @@ class Metrics:
     def finished(self, tape: Tape) -> None:
         self._inflight[tape.endpoint or OTHER] -= 1
 
-    def observe(self, tape: Tape, model: str = "") -> None:
-        """Count a finished exchange; `model` is what its request names, "" when that was not read."""
+    def observe(self, tape: Tape, model: str = "", *, logged: bool = False) -> None:
+        """Count a finished exchange; `model` is what its request names, "" when that was not read. Only one that is
+        `logged` is named as an exemplar: of others there is nothing to look up.
+        """
         successful = tape.outcome in (Outcome.COMPLETE, Outcome.CLIENT_CLOSED) and 200 <= tape.status < 300
         model = self._models.label(model, successful=successful)
         stream = "true" if tape.response_type.startswith(("text/event-stream", "application/x-ndjson")) else "false"
@@ -113,7 +115,8 @@ class Metrics:
         if series is None:
             series = self._series[key] = self._look_up(*key)
         # An exemplar costs as much as all the counting; one a second is as many as anybody looks at.
-        exemplar = {"exchange_id": tape.id} if tape.ended - series.exemplar_at >= EXEMPLAR_SECONDS else None
+        due = logged and tape.ended - series.exemplar_at >= EXEMPLAR_SECONDS
+        exemplar = {"exchange_id": tape.id} if due else None
         if exemplar:
             series.exemplar_at = tape.ended
         total = tape.ended - tape.started

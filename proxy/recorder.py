@@ -58,7 +58,7 @@ class Recorder:
             log.warning("exchanges could not be redacted; they are logged without their texts", exchanges=lost)
             self._log.add_total("unredacted", lost)
         for tape, written in zip(tapes, entries, strict=True):
-            self._metrics.observe(tape, written.model)
+            self._metrics.observe(tape, written.model, logged=True)
         if time.monotonic() - self._pruned_at > PRUNE_SECONDS:
             self._pruned_at = time.monotonic()
             self._prune()
